@@ -27,8 +27,8 @@ const int sring_backend_refs = 1;
 
 /*
  * The entry is made after this returns. The folio stays locked until then, and
- * sring_backend_revoke() takes every lock once after it has set dead, so a fault
- * either sees dead or has its entry zapped.
+ * sring_backend_revoke() takes every lock once after it has set revoked, so a
+ * fault either sees that or has its entry zapped.
  */
 static vm_fault_t sring_folio_fault(struct vm_fault *vmf)
 {
@@ -40,7 +40,7 @@ static vm_fault_t sring_folio_fault(struct vm_fault *vmf)
 	if (vmf->pgoff >= region->length >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
 	filemap_invalidate_lock_shared(file->f_mapping);
-	if (region->dead) {
+	if (region->revoked) {
 		filemap_invalidate_unlock_shared(file->f_mapping);
 		return VM_FAULT_SIGBUS;
 	}
@@ -58,44 +58,45 @@ static const struct vm_operations_struct sring_folio_vm_ops = {
 	.fault = sring_folio_fault,
 };
 
-/* The last mapping and the slot are gone; the quarantine may go on. */
-static int sring_folio_release(struct inode *inode, struct file *file)
-{
-	sring_region_put(file->private_data);
-	return 0;
-}
-
-static int sring_folio_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	return sring_backend_mmap(file->private_data, vma);
-}
-
 static const struct file_operations sring_folio_fops = {
 	.owner = THIS_MODULE,
-	.release = sring_folio_release,
-	.mmap = sring_folio_mmap,
+	.release = sring_region_file_release,
 	.get_unmapped_area = thp_get_unmapped_area,
 };
 
 /**
- * sring_backend_mmap - map a region, or a part of it
+ * sring_backend_mmap - let a VMA of a region's file have its pages
  * @region: held by the caller
- * @vma: its vm_file is the region's, its vm_pgoff counts from the region's start
+ * @vma: checked, its vm_file is the region's
  *
- * Not to be inherited: a child could let no write of the kernel's be seen, and
- * has no handles. Never VM_MIXEDMAP, which breaks the counting of PMD maps.
+ * Never VM_MIXEDMAP, which breaks the counting of PMD maps.
  *
- * Return: 0 or -EINVAL.
+ * Return: 0.
  */
 int sring_backend_mmap(struct sring_region *region, struct vm_area_struct *vma)
 {
-	if (!(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
-	if (vma->vm_pgoff + vma_pages(vma) > region->length >> PAGE_SHIFT)
-		return -EINVAL;
-	sring_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY, 0);
 	vma->vm_ops = &sring_folio_vm_ops;
 	return 0;
+}
+
+/* The node that every folio lies on, or NUMA_NO_NODE. */
+static int sring_folio_node(const struct sring_region *region)
+{
+	int node = folio_nid(region->folios[0]);
+	unsigned long i;
+
+	for (i = 1; i < region->nr_folios; i++)
+		if (folio_nid(region->folios[i]) != node)
+			return NUMA_NO_NODE;
+	return node;
+}
+
+static struct page *sring_folio_alloc_one(int node, gfp_t gfp,
+					  unsigned int order)
+{
+	if (node == NUMA_NO_NODE)
+		return alloc_pages(gfp, order);
+	return alloc_pages_node(node, gfp | __GFP_THISNODE, order);
 }
 
 static int sring_folio_alloc(struct sring_region *region, gfp_t gfp)
@@ -108,13 +109,14 @@ static int sring_folio_alloc(struct sring_region *region, gfp_t gfp)
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		page = alloc_pages_node(region->node, gfp, order);
+		page = sring_folio_alloc_one(region->node, gfp, order);
 		if (!page)
 			return -ENOMEM;
 		region->folios[i] = page_folio(page);
 		region->folios[i]->index = i << order;
 		cond_resched();
 	}
+	region->node = sring_folio_node(region);
 	return 0;
 }
 
@@ -136,19 +138,19 @@ static struct file *sring_folio_file(struct sring_region *region)
 /**
  * sring_backend_populate - give a region its folios and its file
  * @region: has its order, node and length
- * @dma32: below 4 GiB
+ * @req: what was asked for
  *
- * Return: 0; or -ENOMEM, -ENFILE or -EINTR, and then some folios may be there,
- * but no file.
+ * Return: 0; or -ENOMEM, -ENFILE or -EINTR, and then some folios may be there.
  */
-int sring_backend_populate(struct sring_region *region, bool dma32)
+int sring_backend_populate(struct sring_region *region,
+			   const struct sring_request *req)
 {
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
-		    __GFP_RETRY_MAYFAIL | __GFP_THISNODE | __GFP_HARDWALL;
+		    __GFP_RETRY_MAYFAIL | __GFP_HARDWALL;
 	struct file *file;
 	int ret;
 
-	if (dma32)
+	if (req->dma32)
 		gfp |= GFP_DMA32;
 	if (region->order)
 		gfp |= __GFP_COMP;
@@ -158,14 +160,14 @@ int sring_backend_populate(struct sring_region *region, bool dma32)
 	file = sring_folio_file(region);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	refcount_inc(&region->refs);
+	sring_region_get(region);
 	region->file = file;
 	return 0;
 }
 
 /**
  * sring_backend_revoke - take a region out of every page table, for good
- * @region: live, and held by the caller
+ * @region: dead, with its file
  */
 void sring_backend_revoke(struct sring_region *region)
 {
@@ -173,11 +175,12 @@ void sring_backend_revoke(struct sring_region *region)
 	unsigned long i;
 
 	filemap_invalidate_lock(mapping);
-	region->dead = true;
+	region->revoked = true;
 	filemap_invalidate_unlock(mapping);
 	for (i = 0; i < region->nr_folios; i++) {
 		folio_lock(region->folios[i]);
 		folio_unlock(region->folios[i]);
+		cond_resched();
 	}
 	unmap_mapping_range(mapping, 0, 0, 1);
 }

@@ -75,8 +75,36 @@ void sring_generation_publish(struct sring_generations *gens, u32 slot)
 	smp_store_release(&gens->words[slot], gens->words[slot] + 1);
 }
 
+static void sring_generation_change(struct sring_generations *gens, u32 slot,
+				    u64 word)
+{
+	u64 *revocations = &gens->control->revocations;
+
+	/* Both pair with loads in user space, the second orders the first. */
+	smp_store_release(&gens->words[slot], word);
+	/* See above. */
+	smp_store_release(revocations, *revocations + 1);
+}
+
 /**
- * sring_generation_retire - make every handle of a slot's region stale
+ * sring_generation_renew - make every handle of a slot's region stale
+ * @gens: control area
+ * @slot: a live slot, which stays live
+ *
+ * Return: false, and nothing has changed, if the slot is on its last generation.
+ */
+bool sring_generation_renew(struct sring_generations *gens, u32 slot)
+{
+	u64 next = gens->words[slot] + 2;
+
+	if ((u32)next > SRING_GENERATION_LAST)
+		return false;
+	sring_generation_change(gens, slot, next);
+	return true;
+}
+
+/**
+ * sring_generation_retire - declare the region in a slot gone
  * @gens: control area
  * @slot: a live slot
  *
@@ -87,13 +115,9 @@ void sring_generation_publish(struct sring_generations *gens, u32 slot)
  */
 bool sring_generation_retire(struct sring_generations *gens, u32 slot)
 {
-	u64 *revocations = &gens->control->revocations;
 	u64 even = gens->words[slot] + 1;
 
-	/* Both pair with loads in user space, the second orders the first. */
-	smp_store_release(&gens->words[slot], even);
-	/* See above. */
-	smp_store_release(revocations, *revocations + 1);
+	sring_generation_change(gens, slot, even);
 	return (u32)even != SRING_GENERATION_LAST;
 }
 

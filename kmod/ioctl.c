@@ -4,6 +4,7 @@
  */
 #include <linux/cpuset.h>
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/nodemask.h>
 #include <linux/sched/signal.h>
 #include <linux/stddef.h>
@@ -35,6 +36,9 @@ struct sring_command {
 		struct safer_ring_alloc alloc;
 		struct safer_ring_free free;
 		struct safer_ring_query query;
+		struct safer_ring_renew renew;
+		struct safer_ring_export export;
+		struct safer_ring_import import;
 	} u;
 };
 
@@ -43,6 +47,17 @@ static int sring_respond(const struct sring_command *cmd)
 	u32 size = min(cmd->user_size, cmd->known_size);
 
 	return copy_to_user(cmd->user, &cmd->u, size) ? -EFAULT : 0;
+}
+
+/*
+ * Answer once more, for a command that must not fail after it was done and has
+ * found the place for its answer before. Only a munmap in between makes this
+ * fail, and then nobody waits for the answer.
+ */
+static void sring_respond_late(const struct sring_command *cmd)
+{
+	if (sring_respond(cmd))
+		pr_debug("safer_ring: an answer got lost\n");
 }
 
 static int sring_ioctl_info(struct sring_command *cmd)
@@ -58,7 +73,10 @@ static int sring_ioctl_info(struct sring_command *cmd)
 		.size = info->size,
 		.abi = SAFER_RING_ABI,
 		.backend = sring_backend,
-		.features = sring_backend_features,
+		.features = sring_backend_features | sring_dmabuf_features |
+			    SAFER_RING_FEATURE_FRESH_MAP |
+			    SAFER_RING_FEATURE_RENEW |
+			    SAFER_RING_FEATURE_SHARE,
 		.page_orders = sring_backend_orders,
 		.region_max = sring_param_region_max(),
 		.slots = context->gens.slots,
@@ -88,25 +106,16 @@ static int sring_alloc_node(const struct safer_ring_alloc *alloc)
 	return node;
 }
 
-/*
- * The orders that ALLOC means. BEST is no larger than the region, for the pages
- * of a small one cost as much memlock as those of a large one.
- */
 static int sring_alloc_orders(const struct safer_ring_alloc *alloc,
 			      struct sring_request *req)
 {
-	unsigned int largest = ilog2(sring_backend_orders);
-
 	req->order_min = alloc->order_min;
 	req->order_max = alloc->order_max;
-	if (alloc->order_max == SAFER_RING_ORDER_BEST) {
-		req->order_max = min_t(unsigned int, largest,
-				       ilog2(alloc->length >> PAGE_SHIFT ?: 1));
-		if (req->order_max < HPAGE_PMD_ORDER)
-			req->order_max = req->order_max >= 4 ? 4 : 0;
-		req->order_max = max(req->order_max, req->order_min);
-	}
-	if (req->order_min > req->order_max || req->order_max > largest)
+	if (alloc->order_max == SAFER_RING_ORDER_BEST)
+		req->order_max = max(sring_order_best(alloc->length),
+				     alloc->order_min);
+	if (req->order_min > req->order_max ||
+	    req->order_max > ilog2(sring_backend_orders))
 		return -EINVAL;
 	return 0;
 }
@@ -142,6 +151,7 @@ static int sring_ioctl_alloc(struct sring_command *cmd)
 	struct safer_ring_alloc *alloc = &cmd->u.alloc;
 	struct sring_region *region;
 	struct sring_request req;
+	struct sring_slot *slot;
 	int ret;
 
 	ret = sring_alloc_request(alloc, &req);
@@ -150,67 +160,84 @@ static int sring_ioctl_alloc(struct sring_command *cmd)
 	region = sring_region_create(&req);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	ret = sring_context_add(cmd->context, region);
-	if (ret)
+	slot = sring_slot_reserve(cmd->context, region, true);
+	if (IS_ERR(slot)) {
+		ret = PTR_ERR(slot);
 		goto err_retire;
-
+	}
 	alloc->length = region->length;
 	alloc->node = region->node;
 	alloc->order = region->order;
-	alloc->slot = region->slot;
-	alloc->generation = region->generation;
-	alloc->mmap_offset = sring_mmap_cookie(region->slot,
-					       region->generation);
+	alloc->slot = slot->index;
+	alloc->generation = slot->generation;
+	alloc->mmap_offset = sring_mmap_cookie(slot->index, slot->generation);
 	ret = sring_respond(cmd);
 	if (ret)
 		goto err_cancel;
-	trace_safer_ring_alloc(region);
-	sring_context_publish(cmd->context, region);
+	trace_safer_ring_alloc(region, slot->index, slot->generation);
+	/* The region cannot be dead: nobody else has known it until now. */
+	sring_slot_publish(slot);
+	sring_region_put(region);
 	return 0;
 
 err_cancel:
-	sring_context_cancel(cmd->context, region->slot);
+	sring_slot_cancel(slot);
 err_retire:
 	sring_region_retire(region);
+	sring_region_put(region);
 	return ret;
+}
+
+/* The region that a handle means, held; or NULL if the handle is stale. */
+static struct sring_region *sring_region_of(struct sring_context *context,
+					    u32 index, u64 generation,
+					    bool *owner)
+{
+	struct sring_region *region = NULL;
+	struct sring_slot *slot;
+
+	xa_lock(&context->slots);
+	slot = sring_slot_find(context, index, generation);
+	if (slot && generation != SRING_GENERATION_ANY) {
+		region = sring_region_get(slot->region);
+		if (owner)
+			*owner = slot->owner;
+	}
+	xa_unlock(&context->slots);
+	return region;
 }
 
 /*
- * Take the region out of its slot if it may go: 0, -ESTALE or -EBUSY. It comes
- * back in @taken.
+ * 0, -ESTALE, or -EBUSY. Pins are counted without the slot's lock, for a region
+ * can have many folios; one that comes later is the quarantine's business.
  */
-static int sring_free_take(const struct sring_command *cmd,
-			   struct sring_region **taken)
+static int sring_free_check(const struct sring_command *cmd)
 {
 	const struct safer_ring_free *free = &cmd->u.free;
-	struct sring_context *context = cmd->context;
 	struct sring_region *region;
+	bool owner;
 	int ret = 0;
 
-	mutex_lock(&context->lock);
-	region = sring_context_find(context, free->slot, free->generation);
+	region = sring_region_of(cmd->context, free->slot, free->generation,
+				 &owner);
 	if (!region)
-		ret = -ESTALE;
-	else if (!(free->flags & SAFER_RING_FREE_FORCE) &&
-		 sring_region_pinned(region))
+		return -ESTALE;
+	if (owner && !(free->flags & SAFER_RING_FREE_FORCE) &&
+	    sring_region_pinned(region))
 		ret = -EBUSY;
-	else
-		sring_context_take(context, region);
-	mutex_unlock(&context->lock);
-	*taken = region;
+	sring_region_put(region);
 	return ret;
 }
 
-/* The same, for as long as the caller wants to wait. */
-static int sring_free_wait(const struct sring_command *cmd,
-			   struct sring_region **taken)
+/* The same, or -ETIMEDOUT or -EINTR, for as long as the caller wants to wait. */
+static int sring_free_wait(const struct sring_command *cmd)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(cmd->u.free.timeout_ms);
 	unsigned long pause = SRING_WAIT_FIRST;
 	int ret;
 
 	for (;;) {
-		ret = sring_free_take(cmd, taken);
+		ret = sring_free_check(cmd);
 		if (ret != -EBUSY)
 			return ret;
 		if (time_after_eq(jiffies, end))
@@ -226,7 +253,7 @@ static int sring_ioctl_free(struct sring_command *cmd)
 {
 	struct safer_ring_free *free = &cmd->u.free;
 	bool wait = free->flags & SAFER_RING_FREE_WAIT;
-	struct sring_region *region;
+	struct sring_slot *slot;
 	int ret;
 
 	if (free->flags & ~(SAFER_RING_FREE_FORCE | SAFER_RING_FREE_WAIT))
@@ -239,51 +266,158 @@ static int sring_ioctl_free(struct sring_command *cmd)
 	ret = sring_respond(cmd);
 	if (ret)
 		return ret;
-	ret = wait ? sring_free_wait(cmd, &region) :
-		     sring_free_take(cmd, &region);
+	ret = wait ? sring_free_wait(cmd) : sring_free_check(cmd);
 	if (ret)
 		return ret;
-	free->quarantine = sring_region_retire(region);
-	/* Only a munmap in between makes this fail, and the region is gone. */
-	if (sring_respond(cmd))
-		pr_debug("safer_ring: the answer to FREE got lost\n");
-	return 0;
-}
-
-static int sring_query_fill(struct safer_ring_query *query,
-			    struct sring_context *context)
-{
-	struct sring_folio_counts counts;
-	struct sring_region *region;
-
-	region = xa_load(&context->slots, query->slot);
-	if (!region)
+	slot = sring_slot_take(cmd->context, free->slot, free->generation);
+	if (!slot)
 		return -ESTALE;
-	if (query->generation && query->generation != region->generation)
-		return -ESTALE;
-	sring_region_count(region, &counts);
-	query->node = region->node;
-	query->generation = region->generation;
-	query->length = region->length;
-	query->mmap_offset = sring_mmap_cookie(region->slot,
-					       region->generation);
-	query->order = region->order;
-	query->folios = region->nr_folios;
-	query->folios_pinned = counts.pinned;
-	query->folios_busy = counts.busy;
+	free->quarantine = sring_slot_release(slot);
+	sring_respond_late(cmd);
 	return 0;
 }
 
 static int sring_ioctl_query(struct sring_command *cmd)
 {
+	struct safer_ring_query *query = &cmd->u.query;
+	struct sring_context *context = cmd->context;
+	struct sring_folio_counts counts;
+	struct sring_region *region;
+	struct sring_slot *slot;
+
+	if (query->flags)
+		return -EOPNOTSUPP;
+	xa_lock(&context->slots);
+	slot = sring_slot_find(context, query->slot, query->generation);
+	if (!slot) {
+		xa_unlock(&context->slots);
+		return -ESTALE;
+	}
+	query->generation = slot->generation;
+	region = sring_region_get(slot->region);
+	xa_unlock(&context->slots);
+
+	sring_region_count(region, &counts);
+	query->node = region->node;
+	query->length = region->length;
+	query->mmap_offset = sring_mmap_cookie(query->slot, query->generation);
+	query->order = region->order;
+	query->folios = region->nr_folios;
+	query->folios_pinned = counts.pinned;
+	query->folios_busy = counts.busy;
+	sring_region_put(region);
+	return sring_respond(cmd);
+}
+
+static int sring_ioctl_renew(struct sring_command *cmd)
+{
+	struct safer_ring_renew *renew = &cmd->u.renew;
+	struct sring_region *region;
 	int ret;
 
-	if (cmd->u.query.flags)
+	if (renew->flags)
 		return -EOPNOTSUPP;
-	mutex_lock(&cmd->context->lock);
-	ret = sring_query_fill(&cmd->u.query, cmd->context);
-	mutex_unlock(&cmd->context->lock);
-	return ret ?: sring_respond(cmd);
+	if (renew->reserved)
+		return -EINVAL;
+	/* As with FREE: nobody is to lose the new generation. */
+	ret = sring_respond(cmd);
+	if (ret)
+		return ret;
+	region = sring_region_of(cmd->context, renew->slot, renew->generation,
+				 NULL);
+	if (!region)
+		return -ESTALE;
+	ret = sring_slot_renew(cmd->context, renew->slot, &renew->generation);
+	if (!ret) {
+		renew->mmap_offset = sring_mmap_cookie(renew->slot,
+						       renew->generation);
+		trace_safer_ring_renew(region, renew->slot, renew->generation);
+		sring_respond_late(cmd);
+	}
+	sring_region_put(region);
+	return ret;
+}
+
+/* Give the caller a descriptor of what @make makes of the region. */
+static int sring_pass_on(struct sring_command *cmd,
+			 struct file *(*make)(struct sring_region *region))
+{
+	struct safer_ring_export *export = &cmd->u.export;
+	struct sring_region *region;
+	struct file *file;
+	int ret;
+
+	if (export->flags)
+		return -EOPNOTSUPP;
+	region = sring_region_of(cmd->context, export->slot,
+				 export->generation, NULL);
+	if (!region)
+		return -ESTALE;
+	file = make(region);
+	sring_region_put(region);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ret = get_unused_fd_flags(O_CLOEXEC);
+	if (ret < 0)
+		goto err_put_file;
+	export->fd = ret;
+	ret = sring_respond(cmd);
+	if (ret)
+		goto err_put_fd;
+	fd_install(export->fd, file);
+	return 0;
+
+err_put_fd:
+	put_unused_fd(export->fd);
+err_put_file:
+	fput(file);
+	return ret;
+}
+
+static int sring_ioctl_export(struct sring_command *cmd)
+{
+	return sring_pass_on(cmd, sring_share_export);
+}
+
+static int sring_ioctl_dmabuf(struct sring_command *cmd)
+{
+	return sring_pass_on(cmd, sring_dmabuf_export);
+}
+
+static int sring_ioctl_import(struct sring_command *cmd)
+{
+	struct safer_ring_import *import = &cmd->u.import;
+	struct sring_region *region;
+	struct sring_slot *slot;
+	int ret;
+
+	if (import->flags)
+		return -EOPNOTSUPP;
+	region = sring_share_import(import->fd);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	slot = sring_slot_reserve(cmd->context, region, false);
+	if (IS_ERR(slot)) {
+		ret = PTR_ERR(slot);
+		goto out_put;
+	}
+	import->slot = slot->index;
+	import->generation = slot->generation;
+	import->length = region->length;
+	import->mmap_offset = sring_mmap_cookie(slot->index, slot->generation);
+	import->node = region->node;
+	import->order = region->order;
+	ret = sring_respond(cmd);
+	if (!ret)
+		ret = sring_slot_publish(slot);
+	if (ret)
+		sring_slot_cancel(slot);
+	else
+		trace_safer_ring_share(region, import->slot,
+				       import->generation);
+out_put:
+	sring_region_put(region);
+	return ret;
 }
 
 /**
@@ -317,6 +451,14 @@ static const struct sring_ioctl_op sring_ioctl_ops[] = {
 		       safer_ring_free, quarantine),
 	SRING_IOCTL_OP(SAFER_RING_QUERY, sring_ioctl_query,
 		       safer_ring_query, folios_busy),
+	SRING_IOCTL_OP(SAFER_RING_RENEW, sring_ioctl_renew,
+		       safer_ring_renew, mmap_offset),
+	SRING_IOCTL_OP(SAFER_RING_EXPORT, sring_ioctl_export,
+		       safer_ring_export, generation),
+	SRING_IOCTL_OP(SAFER_RING_IMPORT, sring_ioctl_import,
+		       safer_ring_import, order),
+	SRING_IOCTL_OP(SAFER_RING_DMABUF, sring_ioctl_dmabuf,
+		       safer_ring_export, generation),
 };
 
 /**

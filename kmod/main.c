@@ -103,13 +103,17 @@ static int __init sring_init(void)
 	if (ret)
 		return ret;
 	ret = sring_chardev_init();
-	if (ret)
+	if (ret) {
 		sring_quarantine_exit();
-	return ret;
+		return ret;
+	}
+	sring_debugfs_init();
+	return 0;
 }
 
 static void __exit sring_exit(void)
 {
+	sring_debugfs_exit();
 	sring_chardev_exit();
 	sring_quarantine_exit();
 }

@@ -9,8 +9,9 @@
  *	[slot + 1][counter >> 1  ][byte in the region   ]
  *
  * so that one of a region that is gone maps nothing, and not the next region in
- * that slot. Below them lies the control area.
+ * that slot. Below them lie the control area and, at 0, a fresh region.
  */
+#include <linux/err.h>
 #include <linux/file.h>
 
 #include "safer_ring.h"
@@ -33,31 +34,25 @@ u64 sring_mmap_cookie(u32 slot, u64 generation)
 	       counter << SRING_COOKIE_COUNTER_SHIFT;
 }
 
-/*
- * The live region that @offset leads to, or NULL. The caller holds it and its
- * file then: a FREE at the same time would drop both.
- */
+/* The region that @offset leads to, held; or NULL. */
 static struct sring_region *sring_mmap_find(struct sring_context *context,
 					    u64 offset)
 {
-	u64 slot = (offset >> SRING_COOKIE_SLOT_SHIFT) - 1;
-	struct sring_region *region;
+	u64 index = (offset >> SRING_COOKIE_SLOT_SHIFT) - 1;
+	u64 cookie = offset & ~SRING_COOKIE_BYTE_MASK;
+	struct sring_region *region = NULL;
+	struct sring_slot *slot;
 
-	mutex_lock(&context->lock);
-	region = xa_load(&context->slots, slot);
-	if (region && sring_mmap_cookie(slot, region->generation) ==
-		      (offset & ~SRING_COOKIE_BYTE_MASK)) {
-		refcount_inc(&region->refs);
-		get_file(region->file);
-	} else {
-		region = NULL;
-	}
-	mutex_unlock(&context->lock);
+	xa_lock(&context->slots);
+	slot = sring_slot_find(context, index, SRING_GENERATION_ANY);
+	if (slot && sring_mmap_cookie(index, slot->generation) == cookie)
+		region = sring_region_get(slot->region);
+	xa_unlock(&context->slots);
 	return region;
 }
 
-static int sring_mmap_region(struct sring_context *context,
-			     struct vm_area_struct *vma, u64 offset)
+static int sring_mmap_cookie_at(struct sring_context *context,
+				struct vm_area_struct *vma, u64 offset)
 {
 	struct sring_region *region = sring_mmap_find(context, offset);
 	int ret;
@@ -65,15 +60,40 @@ static int sring_mmap_region(struct sring_context *context,
 	if (!region)
 		return -ENXIO;
 	vma->vm_pgoff = (offset & SRING_COOKIE_BYTE_MASK) >> PAGE_SHIFT;
-	vma_set_file(vma, region->file);
-	ret = sring_backend_mmap(region, vma);
+	ret = sring_region_mmap(region, vma);
+	sring_region_put(region);
+	return ret;
+}
+
+/*
+ * A region that nobody has a handle of. Its file is let go of here, so that the
+ * last mapping is what ends it.
+ */
+static int sring_mmap_fresh(struct vm_area_struct *vma)
+{
+	struct sring_request req = {
+		.length = vma->vm_end - vma->vm_start,
+		.node = NUMA_NO_NODE,
+	};
+	struct sring_region *region;
+	int ret;
+
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (req.length > sring_param_region_max())
+		return -EFBIG;
+	req.order_max = sring_order_best(req.length);
+	region = sring_region_create(&req);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	ret = sring_region_mmap(region, vma);
 	fput(region->file);
 	sring_region_put(region);
 	return ret;
 }
 
 /**
- * sring_mmap - map a region or the control area
+ * sring_mmap - map a region, the control area, or a fresh region
  * @file: the device
  * @vma: the mapping
  *
@@ -85,9 +105,11 @@ int sring_mmap(struct file *file, struct vm_area_struct *vma)
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 
 	if (offset >> SRING_COOKIE_SLOT_SHIFT)
-		return sring_mmap_region(context, vma, offset);
+		return sring_mmap_cookie_at(context, vma, offset);
 	if (offset >= SRING_CONTROL_OFFSET)
 		return sring_generations_mmap(&context->gens, vma,
 					      offset - SRING_CONTROL_OFFSET);
+	if (!offset)
+		return sring_mmap_fresh(vma);
 	return -ENXIO;
 }

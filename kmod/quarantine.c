@@ -34,21 +34,19 @@ static unsigned long sring_quarantine_delay(void)
 	return clamp(age / 4, SRING_QUARANTINE_SOON, SRING_QUARANTINE_LATE);
 }
 
-/* Give back what can be; true if nothing of the region is left. */
-static bool sring_quarantine_reap(struct sring_region *region)
+static void sring_quarantine_reap(struct sring_region *region)
 {
 	u64 before = region->charged;
 	u64 left = sring_region_reap(region);
 
 	sring_stat_add(SRING_STAT_QUARANTINE_BYTES, -(s64)(before - left));
 	if (left)
-		return false;
+		return;
 	list_del(&region->quarantine);
 	sring_stat_add(SRING_STAT_QUARANTINE_REGIONS, -1);
 	sring_stat_add(SRING_STAT_REAPS, 1);
 	trace_safer_ring_reap(region);
 	sring_region_put(region);
-	return true;
 }
 
 static void sring_quarantine_look(struct work_struct *work)
@@ -67,7 +65,7 @@ static void sring_quarantine_look(struct work_struct *work)
 
 /**
  * sring_quarantine_add - take in a region until nobody can touch it
- * @region: revoked; its reference is consumed
+ * @region: dead, and in no page table
  *
  * Return: bytes that could not be given back at once.
  */
@@ -76,10 +74,9 @@ u64 sring_quarantine_add(struct sring_region *region)
 	u64 left;
 
 	left = sring_region_reap(region);
-	if (!left) {
-		sring_region_put(region);
+	if (!left)
 		return 0;
-	}
+	sring_region_get(region);
 	mutex_lock(&sring_quarantine_lock);
 	region->retired_at = jiffies;
 	list_add_tail(&region->quarantine, &sring_quarantine);

@@ -2,21 +2,26 @@
 /*
  * What the module's files know of each other.
  *
- * A context is one open of the device: a table of slots and the generations of
- * those slots. A region is memory behind a file of its own; the context holds
- * it by a slot, every mapping of it holds its file. The file's release and the
- * end of the quarantine are the two ends of a region's life.
+ * A context is one open of the device: a table of slots and their generations.
+ * A slot holds a region for its context, as the owner that allocated it or as one
+ * of its importers. A region is memory behind a file of its own; every mapping
+ * holds that file, so the file finds every mapping. The region goes when its owner
+ * frees it, whoever else still knows it; its memory goes when nobody can touch it.
  *
  * Locks, outermost first:
  *
  *	mmap_lock
- *	  sring_context.lock		the slots and generations of one context
- *	  mapping->invalidate_lock	sring_region.dead against faults
+ *	  mapping->invalidate_lock	sring_region.revoked against faults
  *	    folio lock			a fault until its page table entry stands
- *	  quarantine lock		the quarantine, sring_region.folios of the dead
- *	    quota lock			bytes charged
+ *	  sring_quarantine_lock		what is in quarantine
+ *	    sring_region.folios_lock	the folios that are left
+ *	      quota lock		bytes charged
+ *	  sring_regions_lock		the list of all regions
+ *	    sring_region.folios_lock
+ *	sring_region.lock		sring_region.dead, .file and .slots
+ *	  xa_lock of a context		its slots, generations and revocations
  *
- * User memory is never touched with one of ours held, for a fault on it takes
+ * User memory is never touched with one of them held, for a fault on it takes
  * the mmap_lock.
  */
 #ifndef SAFER_RING_H
@@ -26,6 +31,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/xarray.h>
 #include <linux/safer_ring.h>
@@ -63,6 +69,7 @@ int sring_generations_init(struct sring_generations *gens, u32 slots);
 void sring_generations_destroy(struct sring_generations *gens);
 u64 sring_generation_next(const struct sring_generations *gens, u32 slot);
 void sring_generation_publish(struct sring_generations *gens, u32 slot);
+bool sring_generation_renew(struct sring_generations *gens, u32 slot);
 bool sring_generation_retire(struct sring_generations *gens, u32 slot);
 int sring_generations_mmap(struct sring_generations *gens,
 			   struct vm_area_struct *vma, u64 offset);
@@ -93,44 +100,57 @@ void sring_quota_usage(struct sring_quota_usage *usage);
  */
 
 /**
- * struct sring_region - memory of uniform page order on one node
- * @refs: one for the file (folio backend), one for the slot and then the
+ * struct sring_region - memory of uniform page order behind one file
+ * @refs: one for the file, one for each slot, export and dma-buf, one for the
  *	quarantine
- * @file: the backing file; mappings hold it, so its mapping finds them all
+ * @lock: protects @file and @slots until the region is dead
+ * @file: the backing file; not to be used without sring_region_get_file()
+ * @slots: of the owner and the importers
+ * @dead: no new slot, mapping or attachment may come to be
+ * @revoked: no new page table entry may come to be
+ * @attachments: of dma-bufs, each a pin on the whole region
  * @quota: who is charged
  * @length: bytes
- * @charged: bytes not yet given back
  * @order: page order of every folio
- * @node: NUMA node of every folio
+ * @node: NUMA node of every folio, or NUMA_NO_NODE if a memory policy spread them
  * @nr_folios: number of @folios
- * @dead: no new page table entry may come to be
+ * @folios_lock: protects @folios and @charged
+ * @folios: each held by one reference; NULL once given back
+ * @charged: bytes not yet given back
  * @quarantine: entry in the quarantine
  * @retired_at: jiffies of entry into the quarantine
- * @slot: where it was allocated, for tracing
- * @generation: as it was allocated, for tracing
- * @folios: each held by one reference; NULL once given back
+ * @all: entry in the list of all regions
+ * @id: never used twice, for people
+ * @pid: of the process that allocated it, for people
  */
 struct sring_region {
 	refcount_t refs;
+	spinlock_t lock; /* see above */
 	struct file *file;
+	struct list_head slots;
+	bool dead;
+	bool revoked;
+	atomic_t attachments;
 	struct sring_quota_user *quota;
 	u64 length;
-	u64 charged;
 	unsigned int order;
 	int node;
 	unsigned long nr_folios;
-	bool dead;
+	struct mutex folios_lock; /* see above */
+	struct folio **folios;
+	u64 charged;
 	struct list_head quarantine;
 	unsigned long retired_at;
-	u32 slot;
-	u64 generation;
-	struct folio **folios;
+	struct list_head all;
+	u64 id;
+	pid_t pid;
 };
 
 /**
  * struct sring_request - what ALLOC asks for, checked
  * @length: bytes, not 0
- * @node: an online node with memory that the caller may use
+ * @node: a node with memory that the caller may use, or NUMA_NO_NODE for the
+ *	caller's memory policy
  * @order_min: smallest page order that will do
  * @order_max: largest page order to try
  * @strict: take no other node
@@ -155,13 +175,21 @@ struct sring_folio_counts {
 	u32 busy;
 };
 
+unsigned int sring_order_best(u64 length);
 struct sring_region *sring_region_create(const struct sring_request *req);
+struct sring_region *sring_region_get(struct sring_region *region);
 void sring_region_put(struct sring_region *region);
+struct file *sring_region_get_file(struct sring_region *region);
 u64 sring_region_retire(struct sring_region *region);
 void sring_region_count(struct sring_region *region,
 			struct sring_folio_counts *counts);
 bool sring_region_pinned(struct sring_region *region);
 u64 sring_region_reap(struct sring_region *region);
+void sring_region_show(struct sring_region *region, struct seq_file *seq);
+void sring_region_for_each(void (*fn)(struct sring_region *region, void *arg),
+			   void *arg);
+int sring_region_mmap(struct sring_region *region, struct vm_area_struct *vma);
+int sring_region_file_release(struct inode *inode, struct file *file);
 
 /*
  * folios.c or shmem.c: the backend of this kernel
@@ -173,7 +201,8 @@ extern const u64 sring_backend_orders;
 /* References that a folio has while nobody but the region uses it. */
 extern const int sring_backend_refs;
 
-int sring_backend_populate(struct sring_region *region, bool dma32);
+int sring_backend_populate(struct sring_region *region,
+			   const struct sring_request *req);
 void sring_backend_revoke(struct sring_region *region);
 int sring_backend_mmap(struct sring_region *region, struct vm_area_struct *vma);
 
@@ -186,44 +215,83 @@ void sring_quarantine_exit(void);
 u64 sring_quarantine_add(struct sring_region *region);
 
 /*
- * chardev.c: the device and its contexts
+ * context.c: the table of regions that each open of the device has
  */
 
 /**
  * struct sring_context - one open of the device
- * @lock: held to look up, add or take a slot, and to change a generation
- * @slots: the live regions
+ * @slots: of struct sring_slot; its xa_lock protects everything here
  * @next_slot: where to look for a free slot; going round spares generations
- * @slots_used: number of live regions
+ * @slots_used: number of live slots
  * @gens: their generations
  */
 struct sring_context {
-	struct mutex lock; /* see above */
 	struct xarray slots;
 	u32 next_slot;
 	u32 slots_used;
 	struct sring_generations gens;
 };
 
-int sring_context_add(struct sring_context *context,
-		      struct sring_region *region);
-void sring_context_publish(struct sring_context *context,
-			   struct sring_region *region);
-void sring_context_cancel(struct sring_context *context, u32 slot);
-struct sring_region *sring_context_find(struct sring_context *context, u32 slot,
-					u64 generation);
-void sring_context_take(struct sring_context *context,
-			struct sring_region *region);
-int sring_chardev_init(void);
-void sring_chardev_exit(void);
+/**
+ * struct sring_slot - a region in a context
+ * @context: the context
+ * @region: the region, of which the slot holds a reference
+ * @in_region: entry in the region's slots
+ * @index: where in the context
+ * @generation: while live, that of the control area
+ * @owner: freeing it frees the region
+ */
+struct sring_slot {
+	struct sring_context *context;
+	struct sring_region *region;
+	struct list_head in_region;
+	u32 index;
+	u64 generation;
+	bool owner;
+};
+
+struct sring_context *sring_context_create(u32 slots);
+void sring_context_destroy(struct sring_context *context);
+struct sring_slot *sring_slot_reserve(struct sring_context *context,
+				      struct sring_region *region, bool owner);
+int sring_slot_publish(struct sring_slot *slot);
+void sring_slot_cancel(struct sring_slot *slot);
+struct sring_slot *sring_slot_find(struct sring_context *context, u32 index,
+				   u64 generation);
+struct sring_slot *sring_slot_take(struct sring_context *context, u32 index,
+				   u64 generation);
+u64 sring_slot_release(struct sring_slot *slot);
+int sring_slot_renew(struct sring_context *context, u32 index, u64 *generation);
+void sring_slots_revoke(struct sring_region *region);
+
+/* Any generation of a slot, for sring_slot_find(). */
+#define SRING_GENERATION_ANY	0
 
 /*
- * ioctl.c, mmap.c: what the device answers
+ * share.c and dmabuf.c: descriptors by which a region is passed on
  */
 
+struct file *sring_share_export(struct sring_region *region);
+struct sring_region *sring_share_import(int fd);
+struct file *sring_dmabuf_export(struct sring_region *region);
+extern const u64 sring_dmabuf_features;
+
+/*
+ * chardev.c, ioctl.c, mmap.c: the device and what it answers
+ */
+
+int sring_chardev_init(void);
+void sring_chardev_exit(void);
 long sring_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int sring_mmap(struct file *file, struct vm_area_struct *vma);
 u64 sring_mmap_cookie(u32 slot, u64 generation);
+
+/*
+ * debugfs.c: the list of all regions, for people
+ */
+
+void sring_debugfs_init(void);
+void sring_debugfs_exit(void);
 
 /*
  * sysfs.c: counters for people and monitoring
