@@ -91,29 +91,46 @@ static int sring_folio_node(const struct sring_region *region)
 	return node;
 }
 
-static struct page *sring_folio_alloc_one(int node, gfp_t gfp,
-					  unsigned int order)
+static struct page *sring_folio_page(int node, gfp_t gfp, unsigned int order)
 {
 	if (node == NUMA_NO_NODE)
 		return alloc_pages(gfp, order);
 	return alloc_pages_node(node, gfp | __GFP_THISNODE, order);
 }
 
+static struct folio *sring_folio_alloc_one(int node, gfp_t gfp,
+					   unsigned int order)
+{
+	struct page *page;
+
+	if (order == HPAGE_PMD_ORDER && node != NUMA_NO_NODE &&
+	    !(gfp & GFP_DMA32)) {
+		struct folio *folio = sring_cache_get(node);
+
+		if (folio)
+			return folio;
+	}
+	page = sring_folio_page(node, gfp, order);
+	/* What waits for a moment must not be missed by anybody. */
+	if (!page && sring_cache_drain())
+		page = sring_folio_page(node, gfp, order);
+	return page ? page_folio(page) : NULL;
+}
+
 static int sring_folio_alloc(struct sring_region *region, gfp_t gfp)
 {
 	unsigned int order = region->order;
+	struct folio *folio;
 	unsigned long i;
 
 	for (i = 0; i < region->nr_folios; i++) {
-		struct page *page;
-
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		page = sring_folio_alloc_one(region->node, gfp, order);
-		if (!page)
+		folio = sring_folio_alloc_one(region->node, gfp, order);
+		if (!folio)
 			return -ENOMEM;
-		region->folios[i] = page_folio(page);
-		region->folios[i]->index = i << order;
+		folio->index = i << order;
+		region->folios[i] = folio;
 		cond_resched();
 	}
 	region->node = sring_folio_node(region);

@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/workqueue.h>
 
 #include "safer_ring.h"
 
@@ -22,7 +23,10 @@ static unsigned int slots = 4096;
 static unsigned long region_max = SRING_REGION_MAX;
 static unsigned long quota_user;
 static unsigned long quota_total;
+static unsigned long cache_max = 64UL << 20;
 static unsigned int generation_start;
+
+struct workqueue_struct *sring_queue;
 
 static int sring_slots_set(const char *text, const struct kernel_param *param)
 {
@@ -42,6 +46,8 @@ module_param(quota_user, ulong, 0644);
 MODULE_PARM_DESC(quota_user, "bytes that one user without CAP_IPC_LOCK may hold (default: an eighth of the memory)");
 module_param(quota_total, ulong, 0644);
 MODULE_PARM_DESC(quota_total, "bytes that all users together may hold (default: half of the memory)");
+module_param(cache_max, ulong, 0644);
+MODULE_PARM_DESC(cache_max, "bytes of huge pages that wait on each node for the next region, for a second at most (default 64 MiB)");
 module_param(generation_start, uint, 0444);
 MODULE_PARM_DESC(generation_start, "counter that generations begin with, to test the end of a slot's life (default 0)");
 
@@ -78,6 +84,14 @@ u64 sring_param_quota_total(void)
 }
 
 /**
+ * sring_param_cache_max - bytes that may wait on each node
+ */
+u64 sring_param_cache_max(void)
+{
+	return READ_ONCE(cache_max);
+}
+
+/**
  * sring_param_generation_start - counter of the first free slot of a context
  */
 u32 sring_param_generation_start(void)
@@ -99,16 +113,23 @@ static int __init sring_init(void)
 	int ret;
 
 	sring_param_defaults();
-	ret = sring_quarantine_init();
+	sring_queue = alloc_workqueue("safer_ring", WQ_UNBOUND, 0);
+	if (!sring_queue)
+		return -ENOMEM;
+	ret = sring_cache_init();
 	if (ret)
-		return ret;
+		goto err_destroy_queue;
 	ret = sring_chardev_init();
-	if (ret) {
-		sring_quarantine_exit();
-		return ret;
-	}
+	if (ret)
+		goto err_exit_cache;
 	sring_debugfs_init();
 	return 0;
+
+err_exit_cache:
+	sring_cache_exit();
+err_destroy_queue:
+	destroy_workqueue(sring_queue);
+	return ret;
 }
 
 static void __exit sring_exit(void)
@@ -116,6 +137,8 @@ static void __exit sring_exit(void)
 	sring_debugfs_exit();
 	sring_chardev_exit();
 	sring_quarantine_exit();
+	sring_cache_exit();
+	destroy_workqueue(sring_queue);
 }
 
 module_init(sring_init);

@@ -18,7 +18,6 @@
 
 static DEFINE_MUTEX(sring_quarantine_lock);
 static LIST_HEAD(sring_quarantine);
-static struct workqueue_struct *sring_quarantine_queue;
 static void sring_quarantine_look(struct work_struct *work);
 static DECLARE_DELAYED_WORK(sring_quarantine_work, sring_quarantine_look);
 
@@ -57,8 +56,7 @@ static void sring_quarantine_look(struct work_struct *work)
 	list_for_each_entry_safe(region, next, &sring_quarantine, quarantine)
 		sring_quarantine_reap(region);
 	if (!list_empty(&sring_quarantine))
-		queue_delayed_work(sring_quarantine_queue,
-				   &sring_quarantine_work,
+		queue_delayed_work(sring_queue, &sring_quarantine_work,
 				   sring_quarantine_delay());
 	mutex_unlock(&sring_quarantine_lock);
 }
@@ -83,30 +81,18 @@ u64 sring_quarantine_add(struct sring_region *region)
 	sring_stat_add(SRING_STAT_QUARANTINE_REGIONS, 1);
 	sring_stat_add(SRING_STAT_QUARANTINE_BYTES, left);
 	trace_safer_ring_quarantine(region);
-	mod_delayed_work(sring_quarantine_queue, &sring_quarantine_work,
+	mod_delayed_work(sring_queue, &sring_quarantine_work,
 			 SRING_QUARANTINE_SOON);
 	mutex_unlock(&sring_quarantine_lock);
 	return left;
 }
 
 /**
- * sring_quarantine_init - be ready for regions
- *
- * Return: 0 or -ENOMEM.
- */
-int sring_quarantine_init(void)
-{
-	sring_quarantine_queue = alloc_workqueue("safer_ring", WQ_UNBOUND, 1);
-	return sring_quarantine_queue ? 0 : -ENOMEM;
-}
-
-/**
- * sring_quarantine_exit - undo sring_quarantine_init()
+ * sring_quarantine_exit - look no more
  *
  * Every region holds the module, so the quarantine is empty by now.
  */
 void sring_quarantine_exit(void)
 {
 	cancel_delayed_work_sync(&sring_quarantine_work);
-	destroy_workqueue(sring_quarantine_queue);
 }

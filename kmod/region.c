@@ -201,7 +201,14 @@ static int sring_order_below(unsigned int order, unsigned int order_min)
 /* Whether another order or node may help. */
 static bool sring_may_retry(const struct sring_region *region)
 {
-	return region == ERR_PTR(-ENOMEM) || region == ERR_PTR(-EDQUOT);
+	switch (PTR_ERR_OR_ZERO(region)) {
+	case -ENOMEM:
+	case -EDQUOT:
+	case -EOPNOTSUPP:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static struct sring_region *sring_region_on_node(const struct sring_request *req,
@@ -439,7 +446,8 @@ u64 sring_region_reap(struct sring_region *region)
 			continue;
 		folio_ref_unfreeze(folio, 1);
 		region->folios[i] = NULL;
-		folio_put(folio);
+		if (region->order != HPAGE_PMD_ORDER || !sring_cache_put(folio))
+			folio_put(folio);
 		sring_region_uncharge(region, PAGE_SIZE << region->order);
 		cond_resched();
 	}

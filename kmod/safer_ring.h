@@ -15,7 +15,8 @@
  *	    folio lock			a fault until its page table entry stands
  *	  sring_quarantine_lock		what is in quarantine
  *	    sring_region.folios_lock	the folios that are left
- *	      quota lock		bytes charged
+ *	      sring_cache.lock		the folios that wait on one node
+ *	      sring_quota_lock		bytes charged
  *	  sring_regions_lock		the list of all regions
  *	    sring_region.folios_lock
  *	sring_region.lock		sring_region.dead, .file and .slots
@@ -40,6 +41,7 @@
 
 struct seq_file;
 struct attribute_group;
+struct workqueue_struct;
 
 /* An offset for mmap holds 36 bits within the region, so 64 GiB is the end. */
 #define SRING_REGION_MAX	BIT_ULL(36)
@@ -206,11 +208,36 @@ int sring_backend_populate(struct sring_region *region,
 void sring_backend_revoke(struct sring_region *region);
 int sring_backend_mmap(struct sring_region *region, struct vm_area_struct *vma);
 
+#if SRING_HAVE_FOLIO_BACKEND
+/*
+ * cache.c: huge folios that wait for the next region
+ */
+
+int sring_cache_init(void);
+void sring_cache_exit(void);
+struct folio *sring_cache_get(int node);
+bool sring_cache_put(struct folio *folio);
+bool sring_cache_drain(void);
+#else
+static inline int sring_cache_init(void)
+{
+	return 0;
+}
+
+static inline void sring_cache_exit(void)
+{
+}
+
+static inline bool sring_cache_put(struct folio *folio)
+{
+	return false;
+}
+#endif
+
 /*
  * quarantine.c: regions that are freed, but that somebody can still touch
  */
 
-int sring_quarantine_init(void);
 void sring_quarantine_exit(void);
 u64 sring_quarantine_add(struct sring_region *region);
 
@@ -305,6 +332,7 @@ enum sring_stat {
 	SRING_STAT_ALLOCS,
 	SRING_STAT_FREES,
 	SRING_STAT_REAPS,
+	SRING_STAT_CACHE_BYTES,
 	SRING_STAT_NR,
 };
 
@@ -314,13 +342,16 @@ void sring_stat_add(enum sring_stat stat, s64 delta);
 u64 sring_stat_read(enum sring_stat stat);
 
 /*
- * main.c: parameters, as they are now; they can be written while in use
+ * main.c: the queue for what is done later, and the parameters as they are now
  */
+
+extern struct workqueue_struct *sring_queue;
 
 u32 sring_param_slots(void);
 u64 sring_param_region_max(void);
 u64 sring_param_quota_user(void);
 u64 sring_param_quota_total(void);
+u64 sring_param_cache_max(void);
 u32 sring_param_generation_start(void);
 
 #endif /* SAFER_RING_H */

@@ -57,6 +57,7 @@ SRING_STAT_ATTRIBUTE(quarantine_bytes, QUARANTINE_BYTES);
 SRING_STAT_ATTRIBUTE(allocs, ALLOCS);
 SRING_STAT_ATTRIBUTE(frees, FREES);
 SRING_STAT_ATTRIBUTE(reaps, REAPS);
+SRING_STAT_ATTRIBUTE(cache_bytes, CACHE_BYTES);
 
 static struct attribute *sring_stat_attributes[] = {
 	&sring_stat_regions.attr.attr,
@@ -66,6 +67,7 @@ static struct attribute *sring_stat_attributes[] = {
 	&sring_stat_allocs.attr.attr,
 	&sring_stat_frees.attr.attr,
 	&sring_stat_reaps.attr.attr,
+	&sring_stat_cache_bytes.attr.attr,
 	NULL
 };
 
