@@ -8,7 +8,6 @@
 
 #include <linux/fs.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
 
@@ -35,12 +34,5 @@ static inline void sring_vm_flags_mod(struct vm_area_struct *vma,
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 #endif
 }
-
-/* A namespace became a string in 6.13. */
-#if SRING_KERNEL(6, 13)
-#define SRING_IMPORT_NS(ns) MODULE_IMPORT_NS(#ns)
-#else
-#define SRING_IMPORT_NS(ns) MODULE_IMPORT_NS(ns)
-#endif
 
 #endif /* SAFER_RING_COMPAT_H */

@@ -5,8 +5,6 @@
  * An attachment is a device that may touch the memory at any time, so while one
  * is there no folio of the region is given back.
  */
-#include "compat.h"
-
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
@@ -19,7 +17,8 @@
 
 #if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
 
-SRING_IMPORT_NS(DMA_BUF);
+/* What MODULE_IMPORT_NS says, whose argument changed from a word to a string. */
+MODULE_INFO(import_ns, "DMA_BUF");
 
 const u64 sring_dmabuf_features = SAFER_RING_FEATURE_DMABUF;
 

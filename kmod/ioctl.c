@@ -229,10 +229,17 @@ static int sring_free_check(const struct sring_command *cmd)
 	return ret;
 }
 
-/* The same, or -ETIMEDOUT or -EINTR, for as long as the caller wants to wait. */
-static int sring_free_wait(const struct sring_command *cmd)
+/*
+ * The same, or -ETIMEDOUT, for as long as the caller wants to wait.
+ *
+ * What lets go of a ring's pins may be work that this very task has to do on its
+ * way back to user space, for which it is woken like for a signal. So it goes
+ * back, and comes again with the time that is left.
+ */
+static int sring_free_wait(struct sring_command *cmd)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(cmd->u.free.timeout_ms);
+	struct safer_ring_free *free = &cmd->u.free;
+	unsigned long end = jiffies + msecs_to_jiffies(free->timeout_ms);
 	unsigned long pause = SRING_WAIT_FIRST;
 	int ret;
 
@@ -243,10 +250,15 @@ static int sring_free_wait(const struct sring_command *cmd)
 		if (time_after_eq(jiffies, end))
 			return -ETIMEDOUT;
 		pause = min(pause, end - jiffies);
-		if (schedule_timeout_interruptible(pause))
-			return -EINTR;
+		schedule_timeout_interruptible(pause);
+		if (signal_pending(current))
+			break;
 		pause = min(2 * pause, SRING_WAIT_LAST);
 	}
+	free->timeout_ms = time_before(jiffies, end) ?
+			   jiffies_to_msecs(end - jiffies) : 0;
+	sring_respond_late(cmd);
+	return -ERESTARTSYS;
 }
 
 static int sring_ioctl_free(struct sring_command *cmd)

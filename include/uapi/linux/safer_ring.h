@@ -171,7 +171,8 @@ struct safer_ring_alloc {
  * @size: in: sizeof(struct safer_ring_free)
  * @flags: in: SAFER_RING_FREE bits
  * @slot: in: the slot that ALLOC gave
- * @timeout_ms: in: milliseconds to wait with SAFER_RING_FREE_WAIT, else 0
+ * @timeout_ms: in: milliseconds to wait with SAFER_RING_FREE_WAIT, else 0; out:
+ *	after EINTR, what is left of them
  * @generation: in: the generation that ALLOC gave
  * @quarantine: out: bytes that stay until the kernel or a device lets go of them
  *
