@@ -349,9 +349,9 @@ TEST_F_TIMEOUT(stress, processes_that_die_at_random_leave_nothing_behind, 600)
 	free(pids);
 	TH_LOG("%u processes finished, %u were killed", self->finished,
 	       self->killed);
-	EXPECT_EQ(0, self->failed);
-	EXPECT_LT(0, self->finished);
-	EXPECT_LT(0, self->killed);
+	EXPECT_EQ(0U, self->failed);
+	EXPECT_LT(0U, self->finished);
+	EXPECT_LT(0U, self->killed);
 }
 
 TEST_HARNESS_MAIN
