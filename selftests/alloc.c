@@ -55,7 +55,7 @@ TEST_F(alloc, gives_whole_pages_of_one_order_and_an_odd_generation)
 					 100000, 2097151, 2097152, 2097153 };
 	unsigned int i;
 
-	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		struct safer_ring_alloc a;
 
 		ASSERT_EQ(0, sr_alloc(self->dev, lengths[i], &a));
@@ -145,7 +145,7 @@ TEST_F(alloc, refuses_nodes_that_do_not_exist)
 	struct safer_ring_alloc a = sr_request(PAGE);
 	unsigned int i;
 
-	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(nodes); i++) {
 		a.node = nodes[i];
 		EXPECT_REFUSED(-EINVAL, a);
 	}
