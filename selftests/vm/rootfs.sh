@@ -73,7 +73,7 @@ put_programs() {
 }
 
 # Everything below build/ that can be run or linked at run time, and the
-# scripts of tools/.
+# scripts of tools/ and selftests/check.
 put_project() {
 	local file
 
@@ -86,7 +86,7 @@ put_project() {
 			put "$top/$file" "$GUEST_TREE/$file"
 		fi
 	done < <(cd "$top" &&
-		find build tools -name kmod -prune -o -path build/vm -prune -o \
+		find build tools selftests/check -name kmod -prune -o -path build/vm -prune -o \
 			-path build/check -prune -o -name '*.o' -prune -o \
 			\( -name '*.so*' -o -type f -perm -u+x \) -print
 		cd "$top" && find build/kselftest/install -type f \
