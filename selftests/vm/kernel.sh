@@ -47,6 +47,7 @@ make_relocatable() {
 	local root=$1 release=$2 makefile
 
 	makefile=$root/usr/src/linux-headers-$release/Makefile
+	# shellcheck disable=SC2016 # these are make's variables
 	sed -i 's|^include /usr/src/|include $(dir $(abspath $(lastword $(MAKEFILE_LIST))))../|' \
 		"$makefile"
 	if grep -q '[ =]/usr/src' "$makefile"; then
@@ -120,7 +121,7 @@ esac
 if [ -z "$release" ] || { [ ! -e "$kernels/$release/vmlinuz" ] &&
 	! fetch "$release"; }; then
 	have=$(readlink "$kernels/$wanted" || true)
-	[ -n "$have" ] && [ -e "$kernels/$have/vmlinuz" ] ||
+	[ -e "$kernels/${have:-none}/vmlinuz" ] ||
 		die "no kernel of series $wanted: apt offers none, and the cache
 ($kernels) has none. Is the series in this Debian's archive, and are apt's
 package lists there (apt-get update)?"

@@ -4,7 +4,9 @@
 # Composes the initramfs of the virtual machine: busybox, the shell and the few
 # programs that kselftest's runner needs, what the project has built, and the
 # shared libraries of it all, each at the path it has on this machine. To be
-# sourced; wants common.sh.
+# sourced by run, whose variables it uses; wants common.sh.
+#
+# shellcheck disable=SC2154
 
 # Where the project's tree is in the guest: the same relative paths work there
 # and here.

@@ -65,7 +65,7 @@ directory=$version-$form
 if [ -z "$version" ] || { [ ! -d "$sources/$directory" ] &&
 	! fetch "linux-source-$series" "$version"; }; then
 	directory=$(readlink "$sources/current" || true)
-	[ -n "$directory" ] && [ -d "$sources/$directory" ] ||
+	[ -d "$sources/${directory:-none}" ] ||
 		die "apt cannot deliver linux-source-$series, and the cache has
 no such sources: are apt's package lists there (apt-get update)?"
 	note "apt cannot deliver linux-source-$series; using $directory"
