@@ -47,7 +47,7 @@ SERIES := $(sort $(KERNELS) $(KERNEL))
 $(SERIES:%=kernel-%): kernel-%:
 	$(Q)selftests/vm/kernel.sh $* >/dev/null
 $(SERIES:%=module-%): module-%: kernel-%
-	$(Q)$(MAKE) --no-print-directory \
+	$(Q)$(MAKE) -s --no-print-directory \
 		$(BUILD)/kmod/$$(basename $$(realpath $(CACHE)/kernels/$*))/safer_ring.ko
 
 # Everything that a run on $(KERNEL) needs. MODULE=no leaves the module out,
@@ -69,11 +69,11 @@ export VM_COMMAND := $(if $(CMD),$(value CMD),$(value vm_hello))
 
 .PHONY: vm vm-shell
 vm: deps	## run CMD='...' in the virtual machine, on KERNEL=6.12, 6.1
-	$(Q)$(MAKE) --no-print-directory vm-ready
+	$(Q)$(MAKE) -s --no-print-directory vm-ready
 	$(Q)selftests/vm/run --kernel $(KERNEL) $(VM_MODULE) $(VM_FLAGS) -- "$$VM_COMMAND"
 
 vm-shell: deps	## an interactive shell there
-	$(Q)$(MAKE) --no-print-directory vm-ready
+	$(Q)$(MAKE) -s --no-print-directory vm-ready
 	$(Q)selftests/vm/run --kernel $(KERNEL) $(VM_MODULE) $(VM_FLAGS) --shell
 
 # --- for people
@@ -89,7 +89,7 @@ check: deps	## every test, here and in virtual machines, and lint
 	$(Q)selftests/check/run
 check-build: library tools tests $(VM_INIT) $(KERNELS:%=module-%)
 check-harness: deps	## the tests of the virtual machine itself
-	$(Q)$(MAKE) --no-print-directory $(VM_INIT)
+	$(Q)$(MAKE) -s --no-print-directory $(VM_INIT)
 	$(Q)selftests/vm/selftest
 lint: | $(CACHE)/linux-source/current	## check style, layers, headers, licences
 	$(Q)selftests/lint/run
