@@ -87,7 +87,7 @@ export CHECK_NATIVE CHECK_VM KERNELS
 .PHONY: check check-build check-harness lint
 check: deps	## every test, here and in virtual machines, and lint
 	$(Q)selftests/check/run
-check-build: library tools tests $(VM_INIT) $(KERNELS:%=module-%)
+check-build: library tools tests kselftest $(VM_INIT) $(KERNELS:%=module-%)
 check-harness: deps	## the tests of the virtual machine itself
 	$(Q)$(MAKE) -s --no-print-directory $(VM_INIT)
 	$(Q)selftests/vm/selftest

@@ -49,6 +49,7 @@ make_skeleton() {
 		nogroup:x:65534:
 	EOF
 	echo '127.0.0.1 localhost' >"$root/etc/hosts"
+	echo "PS1='\h:\w# '" >"$root/etc/profile"
 	cp "$(command -v busybox)" "$root/usr/bin/busybox"
 	while read -r applet; do
 		ln -s busybox "$root/usr/bin/$applet"

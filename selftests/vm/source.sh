@@ -31,10 +31,11 @@ parts=(
 	'tools/testing/selftests/Makefile' 'tools/testing/selftests/kselftest'
 )
 
+# This is called where the shell does not stop at errors by itself.
 unpack() {
 	local root=$1 archive
 
-	dpkg -x "$root"/*.deb "$root/package"
+	dpkg -x "$root"/*.deb "$root/package" || return
 	archive=$(find "$root/package/usr/src" -name 'linux-source-*.tar.*')
 	[ -f "$archive" ] || die "no source archive in the package"
 	note "unpacking some of $(basename "$archive")"
@@ -53,7 +54,7 @@ fetch() {
 		rm -rf "$root"
 		return 1
 	}
-	unpack "$root"
+	unpack "$root" || die "$package could not be unpacked (see above)"
 	commit_aside "$sources/$version-$form"
 }
 
