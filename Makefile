@@ -40,18 +40,23 @@ include bench/rules.mk
 
 # --- the virtual machine
 
-# Bring a kernel of Debian into the cache: kernel-6.12, kernel-6.1, ...
-.PHONY: $(KERNELS:%=kernel-%) kernel-$(KERNEL)
-$(sort $(KERNELS:%=kernel-%) kernel-$(KERNEL)): kernel-%:
+# Bring a kernel of Debian into the cache, and build the module for it:
+# kernel-6.12, module-6.12, ... The release is known only once it is there.
+SERIES := $(sort $(KERNELS) $(KERNEL))
+.PHONY: $(SERIES:%=kernel-%) $(SERIES:%=module-%)
+$(SERIES:%=kernel-%): kernel-%:
 	$(Q)selftests/vm/kernel.sh $* >/dev/null
+$(SERIES:%=module-%): module-%: kernel-%
+	$(Q)$(MAKE) -s --no-print-directory \
+		$(BUILD)/kmod/$$(basename $$(realpath $(CACHE)/kernels/$*))/safer_ring.ko
 
-# Everything that a run on $(KERNEL) needs; the release is known only once the
-# kernel is there. MODULE=no leaves the module out.
-MODULE ?= $(BUILD)/kmod/$$(readlink $(CACHE)/kernels/$(KERNEL))/safer_ring.ko
+# Everything that a run on $(KERNEL) needs. MODULE=no leaves the module out,
+# any other value is the file of another one.
+MODULE ?= $(BUILD)/kmod/$$(basename $$(realpath $(CACHE)/kernels/$(KERNEL)))/safer_ring.ko
 VM_MODULE = $(if $(filter no,$(MODULE)),,--module $(MODULE))
 .PHONY: vm-ready
-vm-ready: library tools tests $(VM_INIT) kernel-$(KERNEL)
-	$(Q)$(if $(filter no,$(MODULE)),:,$(MAKE) --no-print-directory $(MODULE))
+vm-ready: library tools tests $(VM_INIT) \
+	  $(if $(filter file,$(origin MODULE)),module,kernel)-$(KERNEL)
 
 define vm_hello
 echo "This is $(uname -r) in a virtual machine: $(nproc) CPUs, \
@@ -64,14 +69,30 @@ export VM_COMMAND := $(if $(CMD),$(value CMD),$(value vm_hello))
 
 .PHONY: vm vm-shell
 vm: deps	## run CMD='...' in the virtual machine, on KERNEL=6.12, 6.1
-	$(Q)$(MAKE) --no-print-directory vm-ready
+	$(Q)$(MAKE) -s --no-print-directory vm-ready
 	$(Q)selftests/vm/run --kernel $(KERNEL) $(VM_MODULE) $(VM_FLAGS) -- "$$VM_COMMAND"
 
 vm-shell: deps	## an interactive shell there
-	$(Q)$(MAKE) --no-print-directory vm-ready
+	$(Q)$(MAKE) -s --no-print-directory vm-ready
 	$(Q)selftests/vm/run --kernel $(KERNEL) $(VM_MODULE) $(VM_FLAGS) --shell
 
 # --- for people
+
+# Test programs that print TAP: what other rooms add to these is run natively,
+# and in the virtual machine with the module loaded, on every kernel.
+CHECK_NATIVE ?=
+CHECK_VM ?=
+export CHECK_NATIVE CHECK_VM KERNELS
+
+.PHONY: check check-build check-harness lint
+check: deps	## every test, here and in virtual machines, and lint
+	$(Q)selftests/check/run
+check-build: library tools tests kselftest $(VM_INIT) $(KERNELS:%=module-%)
+check-harness: deps	## the tests of the virtual machine itself
+	$(Q)$(MAKE) -s --no-print-directory $(VM_INIT)
+	$(Q)selftests/vm/selftest
+lint: | $(CACHE)/linux-source/current	## check style, layers, headers, licences
+	$(Q)selftests/lint/run
 
 .PHONY: deps
 deps:	## install the Debian packages that all this needs (NO_DEPS=1: do not)

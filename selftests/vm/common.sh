@@ -3,6 +3,9 @@
 #
 # What the scripts of this directory share. To be sourced by bash.
 
+# Debian leaves these out of the path of people who are not root.
+PATH=$PATH:/usr/sbin:/sbin
+
 # Big things that are the same for every checkout.
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/safer-ring
 

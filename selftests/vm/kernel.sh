@@ -47,33 +47,35 @@ make_relocatable() {
 	local root=$1 release=$2 makefile
 
 	makefile=$root/usr/src/linux-headers-$release/Makefile
+	# shellcheck disable=SC2016 # these are make's variables
 	sed -i 's|^include /usr/src/|include $(dir $(abspath $(lastword $(MAKEFILE_LIST))))../|' \
-		"$makefile"
+		"$makefile" || return
 	if grep -q '[ =]/usr/src' "$makefile"; then
 		die "$makefile still names /usr/src: kernel.sh must learn its form"
 	fi
 	ln -sfn "../../../usr/src/linux-headers-$release" \
-		"$root/lib/modules/$release/build"
-	rm -f "$root/lib/modules/$release/source"
+		"$root/lib/modules/$release/build" &&
+	rm -f "$root/lib/modules/$release/source" &&
 	ln -sfn "usr/src/linux-headers-$release" "$root/build"
 }
 
+# This is called where the shell does not stop at errors by itself.
 unpack() {
 	local root=$1 release=$2 deb
 
 	for deb in "$root"/debs/*.deb; do
-		dpkg -x "$deb" "$root"
+		dpkg -x "$deb" "$root" || return
 	done
 	rm -r "$root/debs"
 	# Newer suites ship modules below usr/lib.
 	[ -e "$root/lib/modules" ] || {
-		mkdir -p "$root/lib"
-		ln -s ../usr/lib/modules "$root/lib/modules"
+		mkdir -p "$root/lib" &&
+			ln -s ../usr/lib/modules "$root/lib/modules" || return
 	}
-	ln -s "boot/vmlinuz-$release" "$root/vmlinuz"
-	ln -s "boot/config-$release" "$root/config"
-	make_relocatable "$root" "$release"
-	depmod -b "$root" "$release"
+	ln -s "boot/vmlinuz-$release" "$root/vmlinuz" &&
+		ln -s "boot/config-$release" "$root/config" &&
+		make_relocatable "$root" "$release" &&
+		depmod -b "$root" "$release"
 }
 
 # Downloads and unpacks release $1; fails, with the reason told, if apt can
@@ -95,7 +97,8 @@ fetch() {
 found, the package lists are old: apt-get update"
 		return 1
 	}
-	unpack "$root" "$release"
+	unpack "$root" "$release" ||
+		die "the packages of $release could not be unpacked (see above)"
 	commit_aside "$kernels/$release"
 }
 
@@ -120,7 +123,7 @@ esac
 if [ -z "$release" ] || { [ ! -e "$kernels/$release/vmlinuz" ] &&
 	! fetch "$release"; }; then
 	have=$(readlink "$kernels/$wanted" || true)
-	[ -n "$have" ] && [ -e "$kernels/$have/vmlinuz" ] ||
+	[ -e "$kernels/${have:-none}/vmlinuz" ] ||
 		die "no kernel of series $wanted: apt offers none, and the cache
 ($kernels) has none. Is the series in this Debian's archive, and are apt's
 package lists there (apt-get update)?"

@@ -4,7 +4,9 @@
 # Composes the initramfs of the virtual machine: busybox, the shell and the few
 # programs that kselftest's runner needs, what the project has built, and the
 # shared libraries of it all, each at the path it has on this machine. To be
-# sourced; wants common.sh.
+# sourced by run, whose variables it uses; wants common.sh.
+#
+# shellcheck disable=SC2154
 
 # Where the project's tree is in the guest: the same relative paths work there
 # and here.
@@ -47,6 +49,7 @@ make_skeleton() {
 		nogroup:x:65534:
 	EOF
 	echo '127.0.0.1 localhost' >"$root/etc/hosts"
+	echo "PS1='\h:\w# '" >"$root/etc/profile"
 	cp "$(command -v busybox)" "$root/usr/bin/busybox"
 	while read -r applet; do
 		ln -s busybox "$root/usr/bin/$applet"
@@ -73,7 +76,7 @@ put_programs() {
 }
 
 # Everything below build/ that can be run or linked at run time, and the
-# scripts of tools/.
+# scripts of tools/ and selftests/check.
 put_project() {
 	local file
 
@@ -86,7 +89,7 @@ put_project() {
 			put "$top/$file" "$GUEST_TREE/$file"
 		fi
 	done < <(cd "$top" &&
-		find build tools -name kmod -prune -o -path build/vm -prune -o \
+		find build tools selftests/check -name kmod -prune -o -path build/vm -prune -o \
 			-path build/check -prune -o -name '*.o' -prune -o \
 			\( -name '*.so*' -o -type f -perm -u+x \) -print
 		cd "$top" && find build/kselftest/install -type f \

@@ -208,7 +208,7 @@ void command_run(const struct config *config, struct verdict *verdict,
 }
 
 /* What the command left running would keep the module and the disk busy. */
-void command_kill_rest(void)
+void command_kill_rest(struct verdict *verdict)
 {
 	enum { STEP_MS = 10, WAIT_MS = 10000 };
 
@@ -221,5 +221,5 @@ void command_kill_rest(void)
 		if (!pid)
 			msleep(STEP_MS);
 	}
-	fputs("vm: a process does not die\n", stderr);
+	kernel_report(verdict, "a process of the command cannot be killed");
 }

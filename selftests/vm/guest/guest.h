@@ -81,13 +81,14 @@ void kernel_log_open(int copy_fd);
 int kernel_log_fd(void);
 void kernel_log_read(struct verdict *verdict);
 void kernel_log_ignore(void);
+void kernel_report(struct verdict *verdict, const char *text);
 unsigned long kernel_taint(void);
 void kernel_leak_scan(void);
 
 /* command.c */
 void command_run(const struct config *config, struct verdict *verdict,
 		 int output_fd);
-void command_kill_rest(void);
+void command_kill_rest(struct verdict *verdict);
 
 /* verdict.c */
 void verdict_send(const struct verdict *verdict, int fd);

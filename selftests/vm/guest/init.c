@@ -12,7 +12,7 @@
 
 #include "guest.h"
 
-static struct config config = { .unload_timeout = 20 };
+static struct config config;
 static struct verdict verdict;
 
 /* The drivers of the way to the host, where the kernel has them as modules. */
@@ -55,7 +55,7 @@ int main(void)
 		verdict.load = module_load(config.module, config.params);
 	if (!verdict.load)
 		command_run(&config, &verdict, output);
-	command_kill_rest();
+	command_kill_rest(&verdict);
 	unload();
 	kernel_leak_scan();
 	sync();

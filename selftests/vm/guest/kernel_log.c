@@ -143,7 +143,8 @@ static bool is_report(const char *text, unsigned int level)
 	return false;
 }
 
-static void add_report(struct verdict *verdict, const char *text)
+/* Also for what others see go wrong with the kernel. */
+void kernel_report(struct verdict *verdict, const char *text)
 {
 	if (verdict->reports < MAX_REPORTS)
 		snprintf(verdict->report[verdict->reports],
@@ -173,7 +174,7 @@ static void take_record(struct verdict *verdict, char *record)
 		length = sizeof(line) - 1;
 	write_all(copy, line, length);
 	if (!ignore && is_report(text, priority & 7))
-		add_report(verdict, text);
+		kernel_report(verdict, text);
 }
 
 /* Takes what there is, and does not wait for more. */

@@ -99,7 +99,8 @@ void setup_kernel(const struct config *config)
 		   config->panic_on_warn ? "1" : "0");
 	/* An emulated CPU on a busy host is slow, not stuck. */
 	write_file("/proc/sys/kernel/watchdog_thresh", "30");
-	write_file("/proc/sys/kernel/hung_task_timeout_secs", "60");
+	write_file("/proc/sys/kernel/hung_task_timeout_secs", "40");
+	write_file("/proc/sys/kernel/hung_task_check_interval_secs", "10");
 	write_file("/proc/sys/kernel/hung_task_warnings", "-1");
 	write_file("/proc/sys/kernel/kptr_restrict", "0");
 	if (sethostname("safer-ring-vm", strlen("safer-ring-vm")))
