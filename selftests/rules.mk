@@ -19,7 +19,7 @@ $(VM_INIT): $(wildcard selftests/vm/guest/*.[ch])
 KSELFTEST := $(BUILD)/kselftest
 KSELFTEST_TREE := $(KSELFTEST)/tree
 KSELFTEST_DIR := $(KSELFTEST_TREE)/tools/testing/selftests
-KSELFTEST_FILES := $(wildcard selftests/*.c selftests/*.h) \
+KSELFTEST_FILES := $(wildcard selftests/*.c selftests/*.h) selftests/importer \
 		   selftests/Makefile selftests/config selftests/settings
 KSELFTEST_INSTALL := $(KSELFTEST)/install
 

@@ -24,7 +24,7 @@
 
 #include <linux/safer_ring.h>
 
-#include "kselftest_harness.h"
+#include "../kselftest_harness.h"
 
 #define PAGE		4096UL
 #define HUGE_PAGE	(2UL << 20)
