@@ -52,7 +52,9 @@ module_param(generation_start, uint, 0444);
 MODULE_PARM_DESC(generation_start, "counter that generations begin with, to test the end of a slot's life (default 0)");
 
 /**
- * sring_param_slots - slots of a file opened now
+ * sring_param_slots - how many regions a file can hold
+ *
+ * Return: slots of a file opened now.
  */
 u32 sring_param_slots(void)
 {
@@ -60,7 +62,9 @@ u32 sring_param_slots(void)
 }
 
 /**
- * sring_param_region_max - bytes of the largest region allocated now
+ * sring_param_region_max - how large a region can be
+ *
+ * Return: bytes of the largest region allocated now.
  */
 u64 sring_param_region_max(void)
 {
@@ -68,7 +72,9 @@ u64 sring_param_region_max(void)
 }
 
 /**
- * sring_param_quota_user - bytes that a user may hold
+ * sring_param_quota_user - how much a user may hold
+ *
+ * Return: bytes.
  */
 u64 sring_param_quota_user(void)
 {
@@ -76,7 +82,9 @@ u64 sring_param_quota_user(void)
 }
 
 /**
- * sring_param_quota_total - bytes that all users together may hold
+ * sring_param_quota_total - how much all users together may hold
+ *
+ * Return: bytes.
  */
 u64 sring_param_quota_total(void)
 {
@@ -84,7 +92,9 @@ u64 sring_param_quota_total(void)
 }
 
 /**
- * sring_param_cache_max - bytes that may wait on each node
+ * sring_param_cache_max - how much may wait for the next region
+ *
+ * Return: bytes on each node.
  */
 u64 sring_param_cache_max(void)
 {
@@ -92,7 +102,9 @@ u64 sring_param_cache_max(void)
 }
 
 /**
- * sring_param_generation_start - counter of the first free slot of a context
+ * sring_param_generation_start - where the generations of a context begin
+ *
+ * Return: an even counter that leaves room for at least one region.
  */
 u32 sring_param_generation_start(void)
 {

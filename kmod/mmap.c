@@ -25,6 +25,8 @@
  * sring_mmap_cookie - the mmap offset of a region's first byte
  * @slot: the region's slot
  * @generation: the region's generation
+ *
+ * Return: an offset that is good for this generation only.
  */
 u64 sring_mmap_cookie(u32 slot, u64 generation)
 {

@@ -171,6 +171,8 @@ static struct sring_region *sring_region_try(const struct sring_request *req,
  *
  * No larger than the region, for the pages of a small one count as much against
  * RLIMIT_MEMLOCK, once registered, as those of a large one.
+ *
+ * Return: an order that the backend has.
  */
 unsigned int sring_order_best(u64 length)
 {
@@ -407,6 +409,8 @@ void sring_region_count(struct sring_region *region,
 /**
  * sring_region_pinned - whether the kernel or a device may touch a region
  * @region: held by the caller
+ *
+ * Return: whether any of its folios is pinned, or a device is attached.
  */
 bool sring_region_pinned(struct sring_region *region)
 {

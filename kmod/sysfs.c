@@ -24,6 +24,8 @@ void sring_stat_add(enum sring_stat stat, s64 delta)
 /**
  * sring_stat_read - read a counter
  * @stat: the counter
+ *
+ * Return: its value, a moment ago.
  */
 u64 sring_stat_read(enum sring_stat stat)
 {

@@ -41,20 +41,53 @@ FIXTURE_VARIANT(ioctl)
 	size_t size;
 };
 
-#define COMMAND(name, number, type)					\
-	FIXTURE_VARIANT_ADD(ioctl, name) {				\
-		.cmd = number,						\
-		.size = sizeof(struct type),				\
-	}
+FIXTURE_VARIANT_ADD(ioctl, info)
+{
+	.cmd = SAFER_RING_INFO,
+	.size = sizeof(struct safer_ring_info),
+};
 
-COMMAND(info, SAFER_RING_INFO, safer_ring_info);
-COMMAND(alloc, SAFER_RING_ALLOC, safer_ring_alloc);
-COMMAND(free, SAFER_RING_FREE, safer_ring_free);
-COMMAND(query, SAFER_RING_QUERY, safer_ring_query);
-COMMAND(renew, SAFER_RING_RENEW, safer_ring_renew);
-COMMAND(export, SAFER_RING_EXPORT, safer_ring_export);
-COMMAND(import, SAFER_RING_IMPORT, safer_ring_import);
-COMMAND(dmabuf, SAFER_RING_DMABUF, safer_ring_export);
+FIXTURE_VARIANT_ADD(ioctl, alloc)
+{
+	.cmd = SAFER_RING_ALLOC,
+	.size = sizeof(struct safer_ring_alloc),
+};
+
+FIXTURE_VARIANT_ADD(ioctl, free)
+{
+	.cmd = SAFER_RING_FREE,
+	.size = sizeof(struct safer_ring_free),
+};
+
+FIXTURE_VARIANT_ADD(ioctl, query)
+{
+	.cmd = SAFER_RING_QUERY,
+	.size = sizeof(struct safer_ring_query),
+};
+
+FIXTURE_VARIANT_ADD(ioctl, renew)
+{
+	.cmd = SAFER_RING_RENEW,
+	.size = sizeof(struct safer_ring_renew),
+};
+
+FIXTURE_VARIANT_ADD(ioctl, export)
+{
+	.cmd = SAFER_RING_EXPORT,
+	.size = sizeof(struct safer_ring_export),
+};
+
+FIXTURE_VARIANT_ADD(ioctl, import)
+{
+	.cmd = SAFER_RING_IMPORT,
+	.size = sizeof(struct safer_ring_import),
+};
+
+FIXTURE_VARIANT_ADD(ioctl, dmabuf)
+{
+	.cmd = SAFER_RING_DMABUF,
+	.size = sizeof(struct safer_ring_export),
+};
 
 /* An argument that the command would accept. */
 static void prepare(FIXTURE_DATA(ioctl) *self, unsigned int cmd,

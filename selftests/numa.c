@@ -59,7 +59,7 @@ static size_t pages_on_node(char *map, size_t length, int node)
 }
 
 /* Kilobytes that /proc/self/smaps gives for the mapping at @map. */
-static long smaps(const char *map, const char *key)
+static long mapping_kb(const char *map, const char *key)
 {
 	char line[512], start[32];
 	bool inside = false;
@@ -176,8 +176,8 @@ TEST_F(numa, an_order_9_region_is_mapped_by_pmd_throughout)
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_EQ(9U, a.order);
 	memset(map, 1, LENGTH);
-	EXPECT_EQ((long)(LENGTH / 1024), smaps(map, "FilePmdMapped"));
-	EXPECT_EQ((long)(LENGTH / 1024), smaps(map, "Rss"));
+	EXPECT_EQ((long)(LENGTH / 1024), mapping_kb(map, "FilePmdMapped"));
+	EXPECT_EQ((long)(LENGTH / 1024), mapping_kb(map, "Rss"));
 	munmap(map, LENGTH);
 }
 
