@@ -33,7 +33,7 @@
 
 /* ---- error.c ---- */
 
-/**
+/*
  * struct sr_fault - what an error is about; the text comes beside it
  * @code: -errno that the function will return
  * @reason: enum saferring_reason
@@ -123,7 +123,7 @@ int sr_info_out(const char *operation, void *out, const void *known,
 
 struct sr_backend;
 
-/**
+/*
  * struct saferring_device - a source of regions
  * @epoch: of the process that opened it
  * @backend: first one tried
@@ -157,7 +157,7 @@ struct saferring_device {
 
 /* ---- region.c ---- */
 
-/**
+/*
  * struct saferring_region - memory
  * @address: first byte
  * @length: bytes
@@ -188,7 +188,7 @@ struct saferring_region {
 	char reason[SR_BACKENDS * SR_REASON_MAX];
 };
 
-/**
+/*
  * struct sr_backend - a kind of memory
  * @kind: enum saferring_backend
  * @probe: whether it can be used; fills the device's reason if not
@@ -255,7 +255,7 @@ static inline bool sr_region_live(const struct saferring_region *region)
 /* Slot whose cache is always the empty one. */
 #define SR_SLOT_NONE (SAFERRING_CACHE_SLOTS - 1)
 
-/**
+/*
  * struct saferring_pool - regions cut into buffers
  * @fast: what inline code reads; must come first
  * @base: by region: address of its first buffer, less what the offsets of the
@@ -371,7 +371,7 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 #define SR_OPERATION_GENERATION_MASK                                           \
 	((1UL << (SR_USER_DATA_SHIFT - SR_OPERATION_BITS)) - 1)
 
-/**
+/*
  * struct sr_operation - a read or write that is queued or in flight
  * @word: tag of its buffer, in state KERNEL; 0 if the record is free
  * @user_data: the program's
@@ -391,7 +391,7 @@ struct sr_operation {
 	int16_t override;
 };
 
-/**
+/*
  * struct sr_attachment - a pool as a ring sees it
  * @first: by region: index of its first fixed buffer
  */
@@ -406,7 +406,7 @@ struct sr_watch {
 	uint64_t seen;
 };
 
-/**
+/*
  * struct saferring_ring - operations on buffers
  * @uring: the ring of liburing
  * @by_pool: by id of pool: its attachment, or NULL

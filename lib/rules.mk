@@ -15,7 +15,7 @@ LIB_LIBS := -luring -lnuma -lpthread
 
 LIB_CFLAGS := -fPIC -fvisibility=hidden -DSAFERRING_BUILD -Iinclude/uapi
 
-library: $(LIB_SHARED) $(LIB_STATIC) $(LIB_DIR)/saferring-user.pc
+library: $(LIB_SHARED) $(LIB_STATIC)
 
 $(BUILD)/lib/%.o: lib/%.c
 	$(call say,CC,$@)
@@ -43,22 +43,17 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 
-$(LIB_DIR)/saferring-user.pc: lib/saferring-user.pc.in
-	$(Q)mkdir -p $(@D)
-	$(Q)sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		$< > $@
-
 .PHONY: install-library
 install-library: library	## install library, headers and manual pages
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(INCLUDEDIR)/saferring \
-		$(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
+		$(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(LIB_SHARED) $(DESTDIR)$(LIBDIR)
 	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/$(LIB_NAME).so
 	install -m 644 $(LIB_STATIC) $(DESTDIR)$(LIBDIR)
-	install -m 644 $(LIB_DIR)/saferring-user.pc \
-		$(DESTDIR)$(LIBDIR)/pkgconfig
+	sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		lib/saferring-user.pc.in \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/saferring-user.pc
 	install -m 644 include/saferring.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 include/saferring/*.h $(DESTDIR)$(INCLUDEDIR)/saferring
-	install -m 644 lib/man/*.3 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 lib/man/*.7 $(DESTDIR)$(MANDIR)/man7

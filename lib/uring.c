@@ -176,7 +176,8 @@ static const char *cure_for(int code)
 	case EMFILE:
 		return "ulimit -n";
 	case ENOMEM:
-		return "a smaller depth, or ulimit -l on kernels before 5.12";
+		return "a smaller depth, or ulimit -l: some kernels charge the "
+		       "ring itself";
 	default:
 		return NULL;
 	}

@@ -52,3 +52,11 @@ kselftest: | $(CACHE)/linux-source/current	## build the kselftest target
 		O=$(CURDIR)/$(KSELFTEST)/out SRCARCH=x86 \
 		KSFT_INSTALL_PATH=$(CURDIR)/$(KSELFTEST_INSTALL) install \
 		$(if $(filter 1,$(V)),,-s) $(if $(filter 1,$(V)),,>/dev/null)
+
+# --- an unmodified program on the module's memory
+
+CHECK_VM += selftests/check/fio
+
+# --- tests of the library
+
+include selftests/unit/rules.mk
