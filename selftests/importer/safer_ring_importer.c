@@ -161,6 +161,8 @@ static int __init importer_init(void)
 					   DMA_BIT_MASK(64));
 	if (ret)
 		goto err_unregister;
+	/* As adapters that take huge pages do; otherwise 64 KiB is the limit. */
+	dma_set_max_seg_size(&importer_device->dev, UINT_MAX);
 	ret = misc_register(&importer_misc);
 	if (ret)
 		goto err_unregister;
