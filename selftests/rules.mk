@@ -18,7 +18,8 @@ $(BUILD)/importer/%/safer_ring_importer.ko: $(IMPORTER_SOURCES)
 	$(call say,KBUILD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)ln -sf $(addprefix $(CURDIR)/,$(IMPORTER_SOURCES)) $(@D)
-	$(Q)$(MAKE) -s -C $(CACHE)/kernels/$*/build M=$(CURDIR)/$(@D) modules
+	$(Q)$(KBUILD_JOBS)MAKE=$(MAKE) selftests/vm/kbuild.sh \
+		$(CACHE)/kernels/$*/build $(@D) -s modules
 
 # --- the kselftest target, built as it is in a kernel tree
 #
