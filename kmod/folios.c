@@ -79,18 +79,6 @@ int sring_backend_mmap(struct sring_region *region, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* The node that every folio lies on, or NUMA_NO_NODE. */
-static int sring_folio_node(const struct sring_region *region)
-{
-	int node = folio_nid(region->folios[0]);
-	unsigned long i;
-
-	for (i = 1; i < region->nr_folios; i++)
-		if (folio_nid(region->folios[i]) != node)
-			return NUMA_NO_NODE;
-	return node;
-}
-
 static struct page *sring_folio_page(int node, gfp_t gfp, unsigned int order)
 {
 	if (node == NUMA_NO_NODE)
@@ -133,7 +121,7 @@ static int sring_folio_alloc(struct sring_region *region, gfp_t gfp)
 		region->folios[i] = folio;
 		cond_resched();
 	}
-	region->node = sring_folio_node(region);
+	region->node = sring_region_node(region);
 	return 0;
 }
 

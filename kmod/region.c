@@ -272,6 +272,23 @@ struct sring_region *sring_region_create(const struct sring_request *req)
 }
 
 /**
+ * sring_region_node - where the memory came to lie
+ * @region: populated
+ *
+ * Return: the node of every folio, or NUMA_NO_NODE if they differ.
+ */
+int sring_region_node(const struct sring_region *region)
+{
+	int node = folio_nid(region->folios[0]);
+	unsigned long i;
+
+	for (i = 1; i < region->nr_folios; i++)
+		if (folio_nid(region->folios[i]) != node)
+			return NUMA_NO_NODE;
+	return node;
+}
+
+/**
  * sring_region_get_file - the backing file, held
  * @region: held by the caller
  *

@@ -187,6 +187,7 @@ void sring_region_count(struct sring_region *region,
 			struct sring_folio_counts *counts);
 bool sring_region_pinned(struct sring_region *region);
 u64 sring_region_reap(struct sring_region *region);
+int sring_region_node(const struct sring_region *region);
 void sring_region_show(struct sring_region *region, struct seq_file *seq);
 void sring_region_for_each(void (*fn)(struct sring_region *region, void *arg),
 			   void *arg);

@@ -137,18 +137,6 @@ static int sring_shmem_alloc_by_policy(struct sring_region *region)
 	return ret;
 }
 
-/* The node that every page lies on, or NUMA_NO_NODE. */
-static int sring_shmem_node(const struct sring_region *region)
-{
-	int node = folio_nid(region->folios[0]);
-	unsigned long i;
-
-	for (i = 1; i < region->nr_folios; i++)
-		if (folio_nid(region->folios[i]) != node)
-			return NUMA_NO_NODE;
-	return node;
-}
-
 static int sring_shmem_place(struct sring_region *region)
 {
 	int wanted = region->node;
@@ -158,7 +146,7 @@ static int sring_shmem_place(struct sring_region *region)
 				       sring_shmem_alloc_on_node(region);
 	if (ret)
 		return ret;
-	region->node = sring_shmem_node(region);
+	region->node = sring_region_node(region);
 	/* The CPU went offline, and the work was done elsewhere. */
 	if (wanted != NUMA_NO_NODE && region->node != wanted)
 		return -ENOMEM;
