@@ -367,7 +367,9 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 #define SR_USER_DATA_MARK   0xB9UL
 #define SR_USER_DATA_SHIFT  56
 #define SR_OPERATION_BITS   16
-#define SR_OPERATION_CANCEL ((1UL << SR_OPERATION_BITS) - 1)
+#define SR_OPERATION_INDEX_MASK ((1UL << SR_OPERATION_BITS) - 1)
+/* The index of a request to cancel: no record has it. */
+#define SR_OPERATION_CANCEL SR_OPERATION_INDEX_MASK
 #define SR_OPERATION_GENERATION_MASK                                           \
 	((1UL << (SR_USER_DATA_SHIFT - SR_OPERATION_BITS)) - 1)
 

@@ -63,7 +63,7 @@ static bool is_gone(const struct sr_operation *operation)
 
 static struct sr_operation *find(struct saferring_ring *ring, uint64_t key)
 {
-	const uint64_t index = key & SR_OPERATION_CANCEL;
+	const uint64_t index = key & SR_OPERATION_INDEX_MASK;
 	struct sr_operation *operation;
 
 	if (index >= ring->depth)
@@ -273,9 +273,12 @@ static int fail_enter(const struct saferring_ring *ring, const char *operation,
 static int enter(struct saferring_ring *ring, unsigned int min,
 		 uint64_t timeout_ns)
 {
-	watch_regions(ring);
-	if (__builtin_expect(ring->any_gone, 0))
-		stop_queued_on_gone(ring);
+	/* Completions are looked at when they are reaped. */
+	if (ring->queued) {
+		watch_regions(ring);
+		if (__builtin_expect(ring->any_gone, 0))
+			stop_queued_on_gone(ring);
+	}
 	return sr_uring_enter(ring, min, timeout_ns);
 }
 
@@ -427,7 +430,7 @@ static unsigned int reap_pending(struct saferring_ring *ring,
 static bool is_own_request(uint64_t key)
 {
 	return key >> SR_USER_DATA_SHIFT == SR_USER_DATA_MARK &&
-	       (key & SR_OPERATION_CANCEL) == SR_OPERATION_CANCEL;
+	       (key & SR_OPERATION_INDEX_MASK) == SR_OPERATION_CANCEL;
 }
 
 static unsigned int reap_kernel(struct saferring_ring *ring,

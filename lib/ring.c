@@ -69,20 +69,19 @@ static int copy_options(const struct saferring_ring_options *options,
 
 /* ---- pools and their devices ---- */
 
-static int watch_device(struct saferring_ring *ring,
-			const struct saferring_device *device)
+static void watch_device(struct saferring_ring *ring,
+			 const struct saferring_device *device)
 {
 	const uint64_t *revocations = sr_device_revocations(device);
 	size_t number;
 
 	for (number = 0; number < ring->watch_count; number++)
 		if (ring->watch[number].revocations == revocations)
-			return 0;
+			return;
 	ring->watch[number].revocations = revocations;
 	ring->watch[number].seen = __atomic_load_n(revocations,
 						   __ATOMIC_ACQUIRE);
 	ring->watch_count++;
-	return 0;
 }
 
 static int fail_gone(const struct saferring_region *region)
