@@ -6,8 +6,6 @@
 
 #include "safer_ring_test.h"
 
-#define PARAMETERS	"/sys/module/safer_ring/parameters/"
-
 FIXTURE(alloc)
 {
 	struct sr_usage before;
@@ -217,33 +215,20 @@ TEST_F(alloc, a_table_can_be_filled_to_its_last_slot_and_no_further)
 	EXPECT_NE(last.generation, a.generation);
 }
 
-static int write_parameter(const char *name, unsigned long long value)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	file = fopen(path, "w");
-	if (!file)
-		return -errno;
-	fprintf(file, "%llu\n", value);
-	return fclose(file) ? -errno : 0;
-}
-
 TEST_F(alloc, all_users_together_get_their_quota_to_the_last_page)
 {
 	struct safer_ring_alloc a = sr_request(PAGE), b = sr_request(PAGE);
 	int ret;
 
-	ret = write_parameter("quota_total",
-			      self->info.quota_total_used + PAGE);
+	ret = sr_write_parameter("quota_total",
+				 self->info.quota_total_used + PAGE);
 	if (ret)
 		SKIP(return, "parameters: %s", strerror(-ret));
 	EXPECT_EQ(0, alloc(self, &a));
 	EXPECT_EQ(-EDQUOT, alloc(self, &b));
 	EXPECT_EQ(0, sr_free(self->dev, a.slot, a.generation, 0, 0, NULL));
 	EXPECT_EQ(0, alloc(self, &b));
-	EXPECT_EQ(0, write_parameter("quota_total", self->info.quota_total));
+	EXPECT_EQ(0, sr_write_parameter("quota_total", self->info.quota_total));
 }
 
 TEST_F(alloc, a_quota_that_a_huge_page_would_break_is_filled_with_small_ones)
@@ -251,13 +236,13 @@ TEST_F(alloc, a_quota_that_a_huge_page_would_break_is_filled_with_small_ones)
 	struct safer_ring_alloc a = sr_request(3 << 20);
 	int ret;
 
-	ret = write_parameter("quota_total",
-			      self->info.quota_total_used + (3 << 20));
+	ret = sr_write_parameter("quota_total",
+				 self->info.quota_total_used + (3 << 20));
 	if (ret)
 		SKIP(return, "parameters: %s", strerror(-ret));
 	EXPECT_EQ(0, alloc(self, &a));
 	EXPECT_EQ(3ULL << 20, a.length);
-	EXPECT_EQ(0, write_parameter("quota_total", self->info.quota_total));
+	EXPECT_EQ(0, sr_write_parameter("quota_total", self->info.quota_total));
 }
 
 /* As another user, without CAP_IPC_LOCK; the device is open already. */
@@ -277,7 +262,7 @@ TEST_F(alloc, a_user_gets_its_quota_and_cap_ipc_lock_lifts_it)
 	pid_t child;
 	__u64 length;
 
-	ret = write_parameter("quota_user", 4 * PAGE);
+	ret = sr_write_parameter("quota_user", 4 * PAGE);
 	if (ret)
 		SKIP(return, "parameters: %s", strerror(-ret));
 	EXPECT_EQ(0, sr_alloc(self->dev, 5 * PAGE, &a));
@@ -294,19 +279,19 @@ TEST_F(alloc, a_user_gets_its_quota_and_cap_ipc_lock_lifts_it)
 		self->dev = sr_open();
 		ASSERT_EQ(0, sr_control_map(self->dev, &self->control));
 	}
-	EXPECT_EQ(0, write_parameter("quota_user", self->info.quota_user));
+	EXPECT_EQ(0, sr_write_parameter("quota_user", self->info.quota_user));
 }
 
 TEST_F(alloc, the_largest_region_can_be_made_smaller)
 {
 	struct safer_ring_alloc a = sr_request(PAGE), b = sr_request(PAGE + 1);
-	int ret = write_parameter("region_max", PAGE);
+	int ret = sr_write_parameter("region_max", PAGE);
 
 	if (ret)
 		SKIP(return, "parameters: %s", strerror(-ret));
 	EXPECT_EQ(0, alloc(self, &a));
 	EXPECT_EQ(-EFBIG, alloc(self, &b));
-	EXPECT_EQ(0, write_parameter("region_max", self->info.region_max));
+	EXPECT_EQ(0, sr_write_parameter("region_max", self->info.region_max));
 }
 
 TEST_F(alloc, slots_can_be_set_within_their_limits_for_files_opened_later)
@@ -314,7 +299,7 @@ TEST_F(alloc, slots_can_be_set_within_their_limits_for_files_opened_later)
 	struct safer_ring_info now;
 	int dev, ret;
 
-	ret = write_parameter("slots", 1);
+	ret = sr_write_parameter("slots", 1);
 	if (ret)
 		SKIP(return, "parameters: %s", strerror(-ret));
 	dev = sr_open();
@@ -322,10 +307,10 @@ TEST_F(alloc, slots_can_be_set_within_their_limits_for_files_opened_later)
 	ASSERT_EQ(0, sr_info(dev, &now));
 	EXPECT_EQ(1U, now.slots);
 	close(dev);
-	EXPECT_EQ(-EINVAL, write_parameter("slots", 0));
-	EXPECT_EQ(-EINVAL, write_parameter("slots", 16385));
-	EXPECT_EQ(0, write_parameter("slots", 16384));
-	EXPECT_EQ(0, write_parameter("slots", self->info.slots));
+	EXPECT_EQ(-EINVAL, sr_write_parameter("slots", 0));
+	EXPECT_EQ(-EINVAL, sr_write_parameter("slots", 16385));
+	EXPECT_EQ(0, sr_write_parameter("slots", 16384));
+	EXPECT_EQ(0, sr_write_parameter("slots", self->info.slots));
 	ASSERT_EQ(0, sr_info(self->dev, &now));
 	EXPECT_EQ(self->info.slots, now.slots);
 }

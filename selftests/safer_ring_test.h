@@ -161,6 +161,22 @@ static inline long long sr_stat(const char *name)
 	return value;
 }
 
+/* Change a parameter of the module. Return: 0 or -errno. */
+static inline int sr_write_parameter(const char *name,
+				     unsigned long long value)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/safer_ring/parameters/%s",
+		 name);
+	file = fopen(path, "w");
+	if (!file)
+		return -errno;
+	fprintf(file, "%llu\n", value);
+	return fclose(file) ? -errno : 0;
+}
+
 /**
  * struct sr_usage - what the whole system holds of the module
  * @regions: live regions
