@@ -13,6 +13,8 @@
 #define SAFERRING_BUFFER_H
 
 #include <saferring/api.h>
+#include <saferring/error.h>
+#include <saferring/pool.h>
 
 SAFERRING_BEGIN_DECLS
 
@@ -65,7 +67,7 @@ struct saferring_cache {
 	struct saferring_pool *pool;
 	struct saferring_cache *next;
 	uintptr_t reserved[4];
-	uint64_t word[];	/* handles of free buffers */
+	uint64_t word[SAFERRING_CACHE_MAX]; /* handles of free buffers */
 };
 
 /*
@@ -76,9 +78,8 @@ extern SAFERRING_API __thread struct saferring_cache
 	*saferring_caches[SAFERRING_CACHE_SLOTS]
 	__attribute__((tls_model("initial-exec")));
 
-SAFERRING_API int saferring_buffer_get_slow(struct saferring_pool *pool,
-					    saferring_buffer *buffer)
-	SAFERRING_COLD;
+SAFERRING_API saferring_buffer
+saferring_buffer_get_slow(struct saferring_pool *pool) SAFERRING_COLD;
 SAFERRING_API int saferring_buffer_put_slow(struct saferring_pool *pool,
 					    saferring_buffer buffer)
 	SAFERRING_COLD;
@@ -92,7 +93,7 @@ SAFERRING_API void *saferring_buffer_data_slow(struct saferring_pool *pool,
  * The plain load lets the compiler compare with memory; the thread sanitizer
  * has to be told.
  */
-SAFERRING_INLINE uint64_t *
+static inline uint64_t *
 saferring_buffer_tag(const struct saferring_pool_fast *fast, uint64_t word)
 {
 	return (uint64_t *)(void *)(fast->tags + (word & fast->mask));
@@ -127,9 +128,10 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
 	struct saferring_cache *cache = saferring_caches[fast->slot];
 	uint64_t count = cache->count;
 
-	if (SAFERRING_UNLIKELY(count == 0))
-		return saferring_buffer_get_slow(pool, buffer);
-	count--;
+	if (SAFERRING_UNLIKELY(__builtin_sub_overflow(count, 1, &count))) {
+		*buffer = saferring_buffer_get_slow(pool);
+		return buffer->word ? 0 : saferring_error_last()->code;
+	}
 	__atomic_store_n(&cache->count, count, __ATOMIC_RELAXED);
 	buffer->word = cache->word[count];
 	return 0;

@@ -14,7 +14,7 @@ struct saferring_region;
 struct saferring_pool;
 
 /* Limits of one process and of one pool. */
-#define SAFERRING_POOLS_MAX	   255
+#define SAFERRING_POOLS_MAX	   254
 #define SAFERRING_POOL_BUFFERS_MAX (1U << 22)
 #define SAFERRING_POOL_REGIONS_MAX 64
 #define SAFERRING_BUFFER_SIZE_MIN  512U

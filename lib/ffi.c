@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Exported functions of the same names as the inline ones, for languages that
+ * cannot include the headers.
+ */
+#define SAFERRING_INLINE SAFERRING_API
+/* The headers have their definitions only. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#include <saferring.h>
+
+unsigned int saferring_version(void)
+{
+	return SAFERRING_VERSION_MAJOR << 16 | SAFERRING_VERSION_MINOR;
+}

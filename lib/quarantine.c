@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Quarantine: rings that were destroyed with operations in flight. They stay
+ * open, and their buffers nobody's, until the kernel lets go of them.
+ */
+#include <stdio.h>
+#include "internal.h"
+
+/* Under the registry lock. */
+static struct saferring_ring *quarantine;
+
+static const char *kind_name(const struct sr_operation *operation)
+{
+	const int kind = __atomic_load_n(&operation->kind, __ATOMIC_RELAXED);
+
+	return kind == SAFERRING_OPERATION_READ ? "READ" : "WRITE";
+}
+
+static void mark(struct sr_operation *operation)
+{
+	struct saferring_pool *pool = operation->pool;
+	const uint64_t word = (operation->word & ~SR_STATE_MASK) |
+			      SR_STATE_QUARANTINE;
+
+	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
+	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
+}
+
+void sr_quarantine_add(struct saferring_ring *ring)
+{
+	unsigned int number;
+
+	for (number = 0; number < ring->depth; number++)
+		if (ring->operation[number].word)
+			mark(&ring->operation[number]);
+	ring->next = quarantine;
+	quarantine = ring;
+}
+
+int saferring_quarantine_reap(void)
+{
+	struct saferring_ring **link = &quarantine;
+	struct saferring_ring *ring;
+	unsigned int left = 0;
+
+	sr_registry_lock();
+	while (*link) {
+		ring = *link;
+		sr_ring_return_completed(ring);
+		if (sr_ring_busy(ring)) {
+			left += sr_ring_busy(ring);
+			link = &ring->next;
+			continue;
+		}
+		*link = ring->next;
+		sr_uring_close(ring);
+		sr_ring_free(ring);
+	}
+	sr_registry_unlock();
+	return (int)left;
+}
+
+static bool find_in(const struct saferring_ring *ring, const char *where,
+		    uint64_t word, char *text, size_t length)
+{
+	const struct sr_operation *operation = ring->operation;
+	unsigned int number;
+
+	for (number = 0; number < ring->depth; number++, operation++) {
+		if (__atomic_load_n(&operation->word, __ATOMIC_RELAXED) != word)
+			continue;
+		snprintf(text, length, "%s as %s by ring %s", where,
+			 kind_name(operation), ring->name);
+		return true;
+	}
+	return false;
+}
+
+bool sr_ring_find_word(uint64_t word, char *text, size_t length)
+{
+	const struct saferring_ring *ring;
+	bool found = false;
+
+	sr_registry_lock();
+	for (ring = sr_rings; ring && !found; ring = ring->next)
+		found = find_in(ring, "in flight", word, text, length);
+	for (ring = quarantine; ring && !found; ring = ring->next)
+		found = find_in(ring, "in quarantine", word, text, length);
+	sr_registry_unlock();
+	return found;
+}
+
+void sr_quarantine_forget(void)
+{
+	quarantine = NULL;
+}

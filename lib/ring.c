@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Ring: what it consists of, how it comes and goes.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "internal.h"
+
+#define DEPTH_DEFAULT 128
+
+static int check_options(const struct saferring_ring_options *options)
+{
+	const unsigned int known = SAFERRING_RING_REQUIRE_FIXED |
+				   SAFERRING_RING_AVOID_FIXED;
+
+	if (options->depth > SAFERRING_RING_DEPTH_MAX)
+		return sr_fail_argument("ring_create",
+					"depth %u, at most %u", options->depth,
+					SAFERRING_RING_DEPTH_MAX);
+	if (options->flags & ~known || options->flags == known)
+		return sr_fail_argument("ring_create",
+					"flags %#x: unknown, or both of "
+					"REQUIRE_FIXED and AVOID_FIXED",
+					options->flags);
+	if (!options->pools || !options->pool_count ||
+	    options->pool_count > SAFERRING_POOLS_MAX)
+		return sr_fail_argument("ring_create",
+					"%zu pools, needed are 1 to %d",
+					options->pool_count,
+					SAFERRING_POOLS_MAX);
+	return 0;
+}
+
+static int check_pool(const struct saferring_pool *pool)
+{
+	if (!pool)
+		return sr_fail_argument("ring_create", "a pool is NULL");
+	if (sr_forked(pool->epoch))
+		return sr_fail_forked("ring_create", "pool", pool->name);
+	if (pool->live_regions == pool->region_count)
+		return 0;
+	return sr_fail(&(struct sr_fault){
+			       .code = -ESTALE,
+			       .reason = SAFERRING_REASON_REGION_GONE,
+			       .operation = "ring_create",
+			       .kind = "pool",
+			       .name = pool->name,
+		       },
+		       "%zu of its %zu regions are gone",
+		       pool->region_count - pool->live_regions,
+		       pool->region_count);
+}
+
+static int attach_pools(struct saferring_ring *ring,
+			struct saferring_pool *const *pools, size_t count)
+{
+	size_t number;
+	int error;
+
+	for (number = 0; number < count; number++) {
+		struct saferring_pool *pool = pools[number];
+
+		error = check_pool(pool);
+		if (error)
+			return error;
+		if (ring->by_pool[pool->id])
+			return sr_fail_argument("ring_create",
+						"pool %s is named twice",
+						pool->name);
+		ring->attachment[number].pool = pool;
+		ring->by_pool[pool->id] = &ring->attachment[number];
+		ring->epoch = pool->epoch;
+	}
+	ring->attachment_count = count;
+	return 0;
+}
+
+static void watch_device(struct saferring_ring *ring,
+			 const struct saferring_device *device)
+{
+	const uint64_t *revocations = sr_device_revocations(device);
+	size_t number;
+
+	for (number = 0; number < ring->watch_count; number++)
+		if (ring->watch[number].revocations == revocations)
+			return;
+	ring->watch[number].revocations = revocations;
+	ring->watch[number].seen =
+		__atomic_load_n(revocations, __ATOMIC_ACQUIRE);
+	ring->watch_count++;
+}
+
+static size_t count_regions(const struct saferring_ring *ring)
+{
+	size_t number, count = 0;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		count += ring->attachment[number].pool->region_count;
+	return count;
+}
+
+static int watch_devices(struct saferring_ring *ring)
+{
+	size_t number, region;
+
+	ring->watch = calloc(count_regions(ring), sizeof(*ring->watch));
+	if (!ring->watch)
+		return sr_fail_memory("ring_create", sizeof(*ring->watch));
+	for (number = 0; number < ring->attachment_count; number++) {
+		const struct saferring_pool *pool =
+			ring->attachment[number].pool;
+
+		for (region = 0; region < pool->region_count; region++)
+			watch_device(ring, pool->region[region]->device);
+	}
+	return 0;
+}
+
+/* Everything that operations will need, touched so that nothing faults then. */
+static int allocate(struct saferring_ring *ring, size_t pool_count)
+{
+	unsigned int number;
+
+	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
+	ring->free = calloc(ring->depth, sizeof(*ring->free));
+	ring->pending = calloc(ring->depth, sizeof(*ring->pending));
+	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
+	if (!ring->operation || !ring->free || !ring->pending ||
+	    !ring->attachment)
+		return sr_fail_memory("ring_create",
+				      ring->depth * sizeof(*ring->operation));
+	for (number = 0; number < ring->depth; number++) {
+		ring->operation[number].key =
+			SR_USER_DATA_MARK << SR_USER_DATA_SHIFT | number;
+		ring->free[number] = ring->depth - 1 - number;
+		ring->pending[number] = number;
+	}
+	ring->free_count = ring->depth;
+	return 0;
+}
+
+void sr_ring_free(struct saferring_ring *ring)
+{
+	free(ring->operation);
+	free(ring->free);
+	free(ring->pending);
+	free(ring->attachment);
+	free(ring->watch);
+	free(ring);
+}
+
+/* ---- fixed buffers ---- */
+
+static unsigned int pieces_of(const struct saferring_region *region)
+{
+	return (unsigned int)SR_ROUND_UP(region->length, SR_FIXED_MAX) /
+	       SR_FIXED_MAX;
+}
+
+/*
+ * A region longer than the kernel takes as one buffer is registered in pieces.
+ * Buffers lie at multiples of their own power of two, which is no larger than a
+ * piece, so none lies in two pieces.
+ */
+static void add_pieces(struct saferring_ring *ring,
+		       const struct saferring_region *region,
+		       struct iovec *iovec)
+{
+	size_t offset;
+
+	for (offset = 0; offset < region->length; offset += SR_FIXED_MAX) {
+		iovec[ring->fixed_buffers].iov_base = region->address + offset;
+		iovec[ring->fixed_buffers].iov_len =
+			SR_MIN(region->length - offset, SR_FIXED_MAX);
+		ring->fixed_buffers++;
+	}
+	ring->fixed_bytes += region->length;
+}
+
+static unsigned int count_pieces(const struct saferring_ring *ring)
+{
+	unsigned int count = 0;
+	size_t number, region;
+
+	for (number = 0; number < ring->attachment_count; number++) {
+		const struct saferring_pool *pool =
+			ring->attachment[number].pool;
+
+		for (region = 0; region < pool->region_count; region++)
+			count += pieces_of(pool->region[region]);
+	}
+	return count;
+}
+
+static void fill_pieces(struct saferring_ring *ring, struct iovec *iovec)
+{
+	size_t number, region;
+
+	for (number = 0; number < ring->attachment_count; number++) {
+		struct sr_attachment *attachment = &ring->attachment[number];
+
+		for (region = 0; region < attachment->pool->region_count;
+		     region++) {
+			attachment->first[region] = ring->fixed_buffers;
+			add_pieces(ring, attachment->pool->region[region],
+				   iovec);
+		}
+	}
+}
+
+/*
+ * The kernel says ENOMEM both for the limit and for want of memory. With the
+ * capability there is no limit; without it the limit is the likely cause even
+ * if it is larger than what is needed now, because it counts what all rings of
+ * the user have registered.
+ */
+static int fail_memlock(const struct saferring_ring *ring)
+{
+	const uint64_t limit = sr_memlock_limit();
+	const uint64_t needed = ring->fixed_bytes;
+	char cure[256];
+
+	snprintf(cure, sizeof(cure),
+		 "ulimit -l %llu or more for the process (hard limit in "
+		 "/etc/security/limits.conf), LimitMEMLOCK=%llu in its systemd "
+		 "unit, or CAP_IPC_LOCK",
+		 (unsigned long long)SR_ROUND_UP(needed, 1024) / 1024,
+		 (unsigned long long)needed);
+	return sr_fail(&(struct sr_fault){
+			       .code = -ENOMEM,
+			       .reason = SAFERRING_REASON_MEMLOCK,
+			       .operation = "ring_create",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = cure,
+			       .needed = needed,
+			       .limit = limit,
+		       },
+		       "%llu bytes to be registered, RLIMIT_MEMLOCK allows "
+		       "%llu for all rings of the user together",
+		       (unsigned long long)needed, (unsigned long long)limit);
+}
+
+static int fail_register(const struct saferring_ring *ring, int error)
+{
+	struct sr_fault fault = {
+		.code = error,
+		.reason = SAFERRING_REASON_SYSTEM,
+		.operation = "ring_create",
+		.kind = "ring",
+		.name = ring->name,
+		.needed = ring->fixed_bytes,
+	};
+
+	if (error == -ENOMEM && !sr_memlock_exempt() &&
+	    sr_memlock_limit() != UINT64_MAX)
+		return fail_memlock(ring);
+	if (error == -ENOMEM)
+		fault.reason = SAFERRING_REASON_MEMORY;
+	if (error == -EFAULT || error == -EOPNOTSUPP)
+		fault.reason = SAFERRING_REASON_UNSUPPORTED;
+	return sr_fail(&fault,
+		       "registering %llu bytes as %u fixed buffers failed: %s",
+		       (unsigned long long)ring->fixed_bytes,
+		       ring->fixed_buffers, strerror(-error));
+}
+
+static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EINVAL,
+			       .reason = SAFERRING_REASON_UNSUPPORTED,
+			       .operation = "ring_create",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "fewer or smaller regions",
+			       .needed = count,
+			       .limit = SR_FIXED_BUFFERS_MAX,
+		       },
+		       "%u fixed buffers, io_uring takes %d", count,
+		       SR_FIXED_BUFFERS_MAX);
+}
+
+static int register_regions(struct saferring_ring *ring)
+{
+	const unsigned int count = count_pieces(ring);
+	struct iovec *iovec;
+	int error;
+
+	if (count > SR_FIXED_BUFFERS_MAX)
+		return fail_pieces(ring, count);
+	iovec = calloc(count, sizeof(*iovec));
+	if (!iovec)
+		return sr_fail_memory("ring_create", count * sizeof(*iovec));
+	fill_pieces(ring, iovec);
+	error = sr_uring_register(ring, iovec, count);
+	free(iovec);
+	if (error)
+		return fail_register(ring, error);
+	ring->fixed = true;
+	return 0;
+}
+
+/* Registered if possible; if not, with the reason noted. */
+static int set_fixed(struct saferring_ring *ring, unsigned int flags)
+{
+	int error;
+
+	if (flags & SAFERRING_RING_AVOID_FIXED) {
+		snprintf(ring->reason, sizeof(ring->reason),
+			 "SAFERRING_RING_AVOID_FIXED was set");
+		return 0;
+	}
+	error = register_regions(ring);
+	if (!error)
+		return 0;
+	ring->fixed_buffers = 0;
+	ring->fixed_bytes = 0;
+	if (flags & SAFERRING_RING_REQUIRE_FIXED)
+		return error;
+	snprintf(ring->reason, sizeof(ring->reason), "%s",
+		 saferring_error_last()->what);
+	return 0;
+}
+
+/* ---- create and destroy ---- */
+
+static void publish(struct saferring_ring *ring)
+{
+	size_t number;
+
+	sr_registry_lock();
+	for (number = 0; number < ring->attachment_count; number++)
+		ring->attachment[number].pool->rings++;
+	ring->next = sr_rings;
+	sr_rings = ring;
+	sr_registry_unlock();
+}
+
+/* With the registry locked. */
+static void unpublish(struct saferring_ring *ring)
+{
+	struct saferring_ring **link = &sr_rings;
+	size_t number;
+
+	while (*link != ring)
+		link = &(*link)->next;
+	*link = ring->next;
+	for (number = 0; number < ring->attachment_count; number++)
+		ring->attachment[number].pool->rings--;
+}
+
+static int set_up(struct saferring_ring *ring,
+		  const struct saferring_ring_options *options)
+{
+	int error = allocate(ring, options->pool_count);
+
+	if (!error)
+		error = attach_pools(ring, options->pools, options->pool_count);
+	if (!error)
+		error = watch_devices(ring);
+	if (error)
+		return error;
+	error = sr_uring_open(ring);
+	if (error)
+		return sr_uring_fail(error, "ring_create", ring->name);
+	error = set_fixed(ring, options->flags);
+	if (error)
+		sr_uring_close(ring);
+	return error;
+}
+
+int saferring_ring_create(const struct saferring_ring_options *options,
+			  struct saferring_ring **out)
+{
+	struct saferring_ring_options known;
+	struct saferring_ring *ring;
+	int error;
+
+	if (!options || !out)
+		return sr_fail_argument("ring_create",
+					"no options, or no place for a ring");
+	error = sr_options_in("ring_create", &known, sizeof(known), options);
+	if (!error)
+		error = check_options(&known);
+	if (error)
+		return error;
+	ring = calloc(1, sizeof(*ring));
+	if (!ring)
+		return sr_fail_memory("ring_create", sizeof(*ring));
+	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
+	sr_name(ring->name, known.name, "ring");
+	error = set_up(ring, &known);
+	if (error) {
+		sr_ring_free(ring);
+		return error;
+	}
+	publish(ring);
+	*out = ring;
+	return 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+/* Wait a little for a completion, in whatever way this kernel knows. */
+static void wait_a_little(struct saferring_ring *ring)
+{
+	const struct timespec millisecond = { .tv_nsec = 1000000 };
+
+	if (sr_uring_enter(ring, 1, 10000000) == -EOPNOTSUPP)
+		nanosleep(&millisecond, NULL);
+}
+
+/* Have everything come back. What has not after the time is still counted. */
+static void drain(struct saferring_ring *ring, unsigned int timeout_ms)
+{
+	const uint64_t deadline = now_ms() + timeout_ms;
+	bool again = true;
+
+	sr_ring_withdraw_all(ring);
+	sr_ring_return_completed(ring);
+	if (!sr_ring_busy(ring))
+		return;
+	sr_uring_cancel_all(ring);
+	for (;;) {
+		sr_ring_return_completed(ring);
+		if (!sr_ring_busy(ring))
+			return;
+		if (ring->cancel_result == -EINVAL && again) {
+			again = false;
+			sr_uring_cancel_all(ring);
+		}
+		if (now_ms() >= deadline)
+			return;
+		wait_a_little(ring);
+	}
+}
+
+static void report_lost(const char *name, unsigned int left,
+			unsigned int timeout_ms)
+{
+	struct saferring_error *error = sr_error_begin(
+		0, SAFERRING_REASON_LOST_IO, "ring_destroy");
+
+	snprintf(error->object, sizeof(error->object), "ring %s", name);
+	snprintf(error->what, sizeof(error->what),
+		 "%u operations did not end within %u ms, their buffers are in "
+		 "quarantine",
+		 left, timeout_ms);
+	snprintf(error->cure, sizeof(error->cure),
+		 "saferring_quarantine_reap() takes them back when they end");
+	error->needed = left;
+	sr_report(error);
+}
+
+int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
+{
+	char name[SR_NAME_MAX];
+	unsigned int left;
+
+	if (!ring)
+		return 0;
+	if (sr_forked(ring->epoch))
+		return sr_fail_forked("ring_destroy", "ring", ring->name);
+	drain(ring, timeout_ms);
+	left = sr_ring_busy(ring);
+	sr_registry_lock();
+	unpublish(ring);
+	if (left) {
+		memcpy(name, ring->name, sizeof(name));
+		sr_quarantine_add(ring);
+	}
+	sr_registry_unlock();
+	if (left) {
+		report_lost(name, left, timeout_ms);
+		return (int)left;
+	}
+	sr_uring_close(ring);
+	sr_ring_free(ring);
+	return 0;
+}
+
+/* ---- looking at it ---- */
+
+int saferring_ring_info(const struct saferring_ring *ring,
+			struct saferring_ring_info *out)
+{
+	struct saferring_ring_info info = { 0 };
+
+	if (!ring || !out)
+		return sr_fail_argument("ring_info",
+					"no ring, or no place for its info");
+	info.depth = ring->depth;
+	info.queued = ring->queued;
+	info.in_flight = sr_ring_in_flight(ring);
+	info.fixed = ring->fixed;
+	info.fixed_buffers = ring->fixed_buffers;
+	info.fixed_bytes = ring->fixed_bytes;
+	info.setup_flags = ring->setup_flags;
+	info.features = ring->uring.features;
+	info.fd = ring->uring.ring_fd;
+	info.name = ring->name;
+	info.reason = ring->reason;
+	return sr_info_out("ring_info", out, &info, sizeof(info));
+}
+
+int saferring_ring_stats(const struct saferring_ring *ring,
+			 struct saferring_ring_stats *out)
+{
+	if (!ring || !out)
+		return sr_fail_argument("ring_stats",
+					"no ring, or no place for its stats");
+	return sr_info_out("ring_stats", out, &ring->stats,
+			   sizeof(ring->stats));
+}

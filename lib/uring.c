@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The kernel's side of a ring, by liburing. What an engine without io_uring has
+ * to do is what this file does for ring.c, operation.c and quarantine.c.
+ *
+ * SQPOLL is not used. So the kernel looks at the submission queue only inside
+ * io_uring_enter(), and what it has not taken can be changed and taken back.
+ */
+#include <errno.h>
+#include <string.h>
+#include "internal.h"
+
+/* What is asked of the kernel, best first: older ones refuse with -EINVAL. */
+static const unsigned int setup_flags[] = {
+	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |
+		IORING_SETUP_TASKRUN_FLAG,
+	IORING_SETUP_SUBMIT_ALL,
+	0,
+};
+
+int sr_uring_open(struct saferring_ring *ring)
+{
+	const size_t count = sizeof(setup_flags) / sizeof(setup_flags[0]);
+	struct io_uring_params params;
+	size_t try;
+	int error = -EINVAL;
+
+	for (try = 0; try < count && error == -EINVAL; try++) {
+		memset(&params, 0, sizeof(params));
+		params.flags = setup_flags[try];
+		error = io_uring_queue_init_params(ring->depth, &ring->uring,
+						   &params);
+	}
+	if (!error)
+		ring->setup_flags = params.flags;
+	return error;
+}
+
+/*
+ * Unregistering waits for nothing, as nothing is in flight, and drops the pins
+ * at once; the kernel's own clean-up of a closed ring comes later.
+ */
+void sr_uring_close(struct saferring_ring *ring)
+{
+	if (ring->fixed)
+		io_uring_unregister_buffers(&ring->uring);
+	io_uring_queue_exit(&ring->uring);
+}
+
+int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
+		      unsigned int count)
+{
+	return io_uring_register_buffers(&ring->uring, iovec, count);
+}
+
+static int enter(struct saferring_ring *ring, unsigned int min,
+		 uint64_t timeout_ns)
+{
+	struct __kernel_timespec time = {
+		.tv_sec = (long long)(timeout_ns / 1000000000),
+		.tv_nsec = (long long)(timeout_ns % 1000000000),
+	};
+	struct io_uring_cqe *cqe;
+
+	if (!min)
+		return io_uring_submit(&ring->uring);
+	if (timeout_ns == SAFERRING_FOREVER)
+		return io_uring_submit_and_wait(&ring->uring, min);
+	/* Without this liburing would put a timeout into our queue. */
+	if (!(ring->uring.features & IORING_FEAT_EXT_ARG))
+		return -EOPNOTSUPP;
+	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, min, &time,
+						NULL);
+}
+
+/*
+ * What the kernel has taken is read off its head of the queue: the calls do not
+ * tell when they also fail.
+ */
+int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
+		   uint64_t timeout_ns)
+{
+	const unsigned int *head = ring->uring.sq.khead;
+	const unsigned int before = *head;
+	const int result = enter(ring, min, timeout_ns);
+	const unsigned int taken = io_uring_smp_load_acquire(head) - before;
+
+	ring->stats.enters++;
+	ring->stats.submitted += taken;
+	ring->queued -= taken;
+	if (result < 0 && !taken)
+		return result;
+	return (int)taken;
+}
+
+unsigned int sr_uring_ready(struct saferring_ring *ring)
+{
+	const unsigned int inside =
+		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
+	unsigned int ready = io_uring_cq_ready(&ring->uring);
+
+	if (ready || !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+		return ready;
+	ring->stats.enters++;
+	io_uring_get_events(&ring->uring);
+	return io_uring_cq_ready(&ring->uring);
+}
+
+/*
+ * A request that nobody waits for. It is no operation of the program's, so the
+ * counters are put right again.
+ */
+static int submit_request(struct saferring_ring *ring, unsigned int count)
+{
+	int taken;
+
+	ring->queued += count;
+	taken = sr_uring_enter(ring, 0, 0);
+	if (taken < 0)
+		taken = 0;
+	ring->stats.submitted -= (unsigned int)taken;
+	if ((unsigned int)taken == count)
+		return 0;
+	sr_uring_withdraw(ring);
+	ring->queued = 0;
+	return -EAGAIN;
+}
+
+static uint64_t cancel_key(void)
+{
+	return SR_USER_DATA_MARK << SR_USER_DATA_SHIFT | SR_OPERATION_CANCEL;
+}
+
+static int cancel_any(struct saferring_ring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+	if (!sqe)
+		return -EBUSY;
+	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY);
+	sqe->user_data = cancel_key();
+	return submit_request(ring, 1);
+}
+
+/* Before Linux 5.19: one by one, by key. */
+static int cancel_each(struct saferring_ring *ring)
+{
+	struct io_uring_sqe *sqe;
+	unsigned int number, count = 0;
+
+	for (number = 0; number < ring->depth; number++) {
+		if (!ring->operation[number].word)
+			continue;
+		sqe = io_uring_get_sqe(&ring->uring);
+		if (!sqe)
+			break;
+		io_uring_prep_cancel64(sqe, ring->operation[number].key, 0);
+		sqe->user_data = cancel_key();
+		count++;
+	}
+	return submit_request(ring, count);
+}
+
+int sr_uring_cancel_all(struct saferring_ring *ring)
+{
+	return ring->cancel_result == -EINVAL ? cancel_each(ring) :
+						cancel_any(ring);
+}
+
+static struct io_uring_sqe *sqe_at(struct saferring_ring *ring,
+				   unsigned int position)
+{
+	return &ring->uring.sq.sqes[position & *ring->uring.sq.kring_mask];
+}
+
+/*
+ * liburing keeps the n-th entry of the queue in the n-th SQE, so stepping its
+ * own head and tail and the kernel's tail back to the kernel's head empties the
+ * queue.
+ */
+void sr_uring_withdraw(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int head = *sq->khead;
+
+	sq->sqe_head = head;
+	sq->sqe_tail = head;
+	io_uring_smp_store_release(sq->ktail, head);
+}
+
+struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
+				     unsigned int number)
+{
+	return sqe_at(ring, *ring->uring.sq.khead + number);
+}
+
+int sr_uring_fail(int code, const char *operation, const char *name)
+{
+	struct sr_fault fault = {
+		.code = code,
+		.reason = SAFERRING_REASON_SYSTEM,
+		.operation = operation,
+		.kind = "ring",
+		.name = name,
+	};
+
+	switch (-code) {
+	case ENOSYS:
+		fault.reason = SAFERRING_REASON_NO_IO_URING;
+		fault.cure = "a kernel built with CONFIG_IO_URING, and a "
+			     "container whose seccomp filter admits it";
+		return sr_fail(&fault, "this kernel or its seccomp filter has "
+				       "no io_uring");
+	case EPERM:
+	case EACCES:
+		fault.reason = SAFERRING_REASON_NO_IO_URING;
+		fault.cure = "sysctl kernel.io_uring_disabled=0, or a seccomp "
+			     "filter that admits io_uring_setup";
+		return sr_fail(&fault,
+			       "io_uring is forbidden to this process: %s",
+			       strerror(-code));
+	case ENOMEM:
+		fault.reason = SAFERRING_REASON_MEMORY;
+		fault.limit = sr_memlock_limit();
+		fault.cure = "kernels before 5.12 count the ring against "
+			     "RLIMIT_MEMLOCK: raise ulimit -l";
+		break;
+	}
+	return sr_fail(&fault, "io_uring_setup failed: %s", strerror(-code));
+}
