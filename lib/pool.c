@@ -152,14 +152,8 @@ static int set_shape(struct saferring_pool *pool, size_t length,
 	const size_t per_region = length >> shift;
 	const size_t most = per_region * pool->region_count;
 	unsigned int bits;
+	size_t used;
 
-	if (options->buffer_size < SAFERRING_BUFFER_SIZE_MIN ||
-	    options->buffer_size > SAFERRING_BUFFER_SIZE_MAX)
-		return sr_fail_argument(
-			"pool_create",
-			"buffers of %zu bytes, allowed are %u to %u",
-			options->buffer_size, SAFERRING_BUFFER_SIZE_MIN,
-			SAFERRING_BUFFER_SIZE_MAX);
 	pool->count = options->count ? options->count : most;
 	if (!pool->count || pool->count > most ||
 	    pool->count > SAFERRING_POOL_BUFFERS_MAX)
@@ -172,13 +166,24 @@ static int set_shape(struct saferring_pool *pool, size_t length,
 	pool->buffer_size = options->buffer_size;
 	pool->buffer_shift = shift;
 	pool->region_bits = log2_up(per_region);
-	bits = log2_up(pool->count);
-	if (pool->region_count > 1)
-		bits = pool->region_bits + log2_up(pool->region_count);
+	used = (pool->count + per_region - 1) / per_region;
+	bits = used > 1 ? pool->region_bits + log2_up(used) :
+			  log2_up(pool->count);
 	pool->fast.mask = (((uint64_t)1 << bits) - 1) << SR_INDEX_SHIFT;
 	pool->fast.step = (uint64_t)1 << (bits + SR_INDEX_SHIFT);
 	pool->fast.shift = shift - SR_INDEX_SHIFT;
 	return 0;
+}
+
+static int check_buffer_size(size_t size)
+{
+	if (size >= SAFERRING_BUFFER_SIZE_MIN &&
+	    size <= SAFERRING_BUFFER_SIZE_MAX)
+		return 0;
+	return sr_fail_argument("pool_create",
+				"buffers of %zu bytes, allowed are %u to %u",
+				size, SAFERRING_BUFFER_SIZE_MIN,
+				SAFERRING_BUFFER_SIZE_MAX);
 }
 
 static int set_cache_room(struct saferring_pool *pool, int wanted)
@@ -292,8 +297,10 @@ static int prepare(struct saferring_pool *pool,
 		   struct saferring_region *const *regions,
 		   const struct saferring_pool_options *options)
 {
-	int error = set_shape(pool, regions[0]->length, options);
+	int error = check_buffer_size(options->buffer_size);
 
+	if (!error)
+		error = set_shape(pool, regions[0]->length, options);
 	if (!error)
 		error = set_cache_room(pool, options->cache);
 	if (!error)
