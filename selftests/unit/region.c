@@ -328,11 +328,16 @@ static void touch_or_fault(void *data)
 
 static void a_stray_pointer_faults_after_revoke(void **state)
 {
-	struct stage *stage = stage_up(0, 8, 0);
-	const saferring_buffer buffer = get(stage->pool);
-	void *data = saferring_buffer_data(stage->pool, buffer);
+	struct stage *stage;
+	saferring_buffer buffer;
+	void *data;
 
 	(void)state;
+	if (getenv("UNIT_WRAPPER"))
+		SKIP("the wrapper would report the fault as an error");
+	stage = stage_up(0, 8, 0);
+	buffer = get(stage->pool);
+	data = saferring_buffer_data(stage->pool, buffer);
 	assert_non_null(data);
 	assert_int_equal(saferring_region_revoke(stage->region), 0);
 	assert_int_equal(exit_status(touch_or_fault, data), 7);

@@ -33,3 +33,23 @@ check-unit: $(UNIT_BIN)
 
 -include $(UNIT_BIN:=.d) $(UNIT_OUT)/common.d
 .SECONDARY: $(UNIT_BIN:=.o) $(UNIT_OUT)/common.o
+
+# The same under sanitizers and valgrind, each built in a directory of its own.
+SANITIZE_ASAN := -O1 -g -fsanitize=address,undefined \
+		 -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANITIZE_TSAN := -O1 -g -fsanitize=thread
+
+.PHONY: check-asan check-tsan check-valgrind
+check-asan:
+	$(Q)ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE_ASAN)" check-unit
+
+check-tsan:
+	$(Q)TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+		$(MAKE) BUILD=$(BUILD)/tsan CFLAGS="$(SANITIZE_TSAN)" check-unit
+
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
+	    --errors-for-leak-kinds=definite --child-silent-after-fork=yes
+check-valgrind: $(UNIT_BIN)
+	$(Q)UNIT_WRAPPER="$(VALGRIND)" UNIT_TIMEOUT=1200 \
+		selftests/unit/run $(UNIT_BIN)
