@@ -13,7 +13,8 @@ UNIT_WRAP_module := open ioctl mmap
 UNIT_WRAP_quarantine := sr_uring_cancel_all
 UNIT_WRAP_submit := io_uring_submit
 
-CHECK_NATIVE += $(UNIT_BIN)
+# Besides the programs, the interface, which needs the compiler and the tree.
+CHECK_NATIVE += $(UNIT_BIN) selftests/unit/interface
 tests: $(UNIT_BIN)
 
 $(UNIT_OUT)/%.o: selftests/unit/%.c
@@ -27,9 +28,13 @@ $(UNIT_BIN): $(UNIT_OUT)/%: $(UNIT_OUT)/%.o $(UNIT_OUT)/common.o $(LIB_A)
 		$(foreach w,$(UNIT_WRAP_$*),-Wl,--wrap=$(w)) \
 		-lcmocka $(LIB_LIBS)
 
+# Not with instrumented objects, which need the sanitizer's own library.
+UNIT_INTERFACE = $(if $(findstring -fsanitize,$(CFLAGS)),,selftests/unit/interface)
+
 .PHONY: check-unit
-check-unit: $(UNIT_BIN)
-	$(Q)selftests/unit/run $(UNIT_BIN)
+check-unit: $(UNIT_BIN) library
+	$(Q)BUILD=$(BUILD) CC="$(CC)" selftests/unit/run $(UNIT_BIN) \
+		$(UNIT_INTERFACE)
 
 -include $(UNIT_BIN:=.d) $(UNIT_OUT)/common.d
 .SECONDARY: $(UNIT_BIN:=.o) $(UNIT_OUT)/common.o
