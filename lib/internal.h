@@ -361,15 +361,15 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 /* ---- ring.c, operation.c, uring.c, quarantine.c ---- */
 
 /*
- * user_data of an SQE: this constant in bits 56-63, then the generation of the
- * operation record, then its index in bits 0-15.
+ * The key of an operation is the user_data of its SQE: the index of its record
+ * in bits 0-15, a constant in bits 16-23, and above them the generation of the
+ * record, which is free to wrap: it tells a completion of this use of the record
+ * from those of the uses before.
  */
-#define SR_USER_DATA_MARK   0xB9UL
-#define SR_USER_DATA_SHIFT  56
-#define SR_OPERATION_BITS   16
-#define SR_OPERATION_CANCEL ((1UL << SR_OPERATION_BITS) - 1)
-#define SR_OPERATION_GENERATION_MASK                                           \
-	((1UL << (SR_USER_DATA_SHIFT - SR_OPERATION_BITS)) - 1)
+#define SR_KEY_INDEX_MASK 0xffffUL
+#define SR_KEY_MARK	  0xb90000UL
+#define SR_KEY_STEP	  (1UL << 24)
+#define SR_KEY_CANCEL	  (SR_KEY_MARK | SR_KEY_INDEX_MASK)
 
 /**
  * struct sr_operation - a read or write that is queued or in flight
@@ -393,10 +393,12 @@ struct sr_operation {
 
 /**
  * struct sr_attachment - a pool as a ring sees it
+ * @one_piece: all its buffers lie in the fixed buffer @first[0], or none does
  * @first: by region: index of its first fixed buffer
  */
 struct sr_attachment {
 	struct saferring_pool *pool;
+	bool one_piece;
 	uint32_t first[SAFERRING_POOL_REGIONS_MAX];
 };
 
@@ -420,6 +422,10 @@ struct sr_watch {
  * @watch: the devices
  * @cancel_result: what the last request to cancel came to
  * @any_gone: a region of some pool is gone
+ * @opcode: by kind of operation: what the kernel calls it
+ * @done: by kind of operation: how many were handed out
+ * @bytes: by kind of operation: bytes that they moved
+ * @stats: those counters that are not made of the others
  * @next: in the registry's list, or in the quarantine
  */
 struct saferring_ring {
@@ -433,6 +439,9 @@ struct saferring_ring {
 	int cancel_result;
 	bool fixed;
 	bool any_gone;
+	uint8_t opcode[3];
+	uint64_t done[3];
+	uint64_t bytes[3];
 	uint32_t *free;
 	uint32_t *pending;
 	struct sr_operation *operation;
@@ -493,6 +502,16 @@ unsigned int sr_uring_ready(struct saferring_ring *ring);
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */
 void sr_uring_withdraw(struct saferring_ring *ring);
+/*
+ * An SQE that the caller fills. There always is one, because an operation has a
+ * record, and the queue has at least as many entries as there are records.
+ */
+static inline struct io_uring_sqe *sr_uring_next(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+
+	return &sq->sqes[sq->sqe_tail++ & *sq->kring_mask];
+}
 /* The number-th SQE that is queued, oldest first. */
 struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
 				     unsigned int number);

@@ -92,9 +92,12 @@ static int fail_last(struct saferring_ring *ring,
 
 /* ---- queueing ---- */
 
-/* Index of the fixed buffer that holds a buffer. */
-static uint32_t fixed_index(const struct sr_attachment *attachment,
-			    uint64_t word)
+/*
+ * Index of the fixed buffer that holds a buffer, for pools of several. Out of
+ * line, because its registers would be saved for the others as well.
+ */
+static __attribute__((noinline)) uint32_t
+fixed_index(const struct sr_attachment *attachment, uint64_t word)
 {
 	const struct saferring_pool *pool = attachment->pool;
 	const size_t index = sr_word_index(pool, word);
@@ -108,33 +111,37 @@ static uint32_t fixed_index(const struct sr_attachment *attachment,
 	       (uint32_t)((inside << pool->buffer_shift) / SR_FIXED_MAX);
 }
 
-static const uint8_t opcodes[2][3] = {
-	{ 0, IORING_OP_READ, IORING_OP_WRITE },
-	{ 0, IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED },
-};
-
 static struct sr_operation *take_record(struct saferring_ring *ring)
 {
 	return &ring->operation[ring->free[--ring->free_count]];
 }
 
+/* The next use of the record has another key. */
 static void release_record(struct saferring_ring *ring,
 			   struct sr_operation *operation)
 {
-	const uint64_t generation = 1UL << SR_OPERATION_BITS;
-	const uint64_t low = (1UL << SR_USER_DATA_SHIFT) - 1;
-	const uint64_t key = operation->key;
-
 	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
-	operation->override = 0;
-	operation->key = (key & ~low) | ((key + generation) & low);
+	operation->key += SR_KEY_STEP;
 	ring->free[ring->free_count++] =
 		(uint32_t)(operation - ring->operation);
 }
 
-static int queue(struct saferring_ring *ring, int kind, int fd, uint64_t word,
-		 size_t start, size_t length, uint64_t offset,
-		 uint64_t user_data)
+static void fill_entry(struct io_uring_sqe *sqe, unsigned int opcode, int fd,
+		       const void *address, size_t length, uint64_t offset)
+{
+	*sqe = (struct io_uring_sqe){
+		.opcode = (uint8_t)opcode,
+		.fd = fd,
+		.off = offset,
+		.addr = (uintptr_t)address,
+		.len = (uint32_t)length,
+	};
+}
+
+/* Inline, so that each of the two callers has its own with @kind known. */
+static inline __attribute__((always_inline)) int
+queue(struct saferring_ring *ring, int kind, int fd, uint64_t word,
+      size_t start, size_t length, uint64_t offset, uint64_t user_data)
 {
 	const struct sr_attachment *attachment =
 		ring->by_pool[word >> SR_ID_SHIFT];
@@ -158,8 +165,14 @@ static int queue(struct saferring_ring *ring, int kind, int fd, uint64_t word,
 	if (__builtin_expect(word + pool->fast.step >= pool->fast.limit, 0))
 		return fail_last(ring, pool, word, kind);
 
-	sqe = io_uring_get_sqe(&ring->uring);
+	sqe = sr_uring_next(ring);
+	fill_entry(sqe, ring->opcode[kind], fd,
+		   sr_buffer_address(pool, word) + start, length, offset);
+	sqe->buf_index = (uint16_t)(attachment->one_piece ?
+					    attachment->first[0] :
+					    fixed_index(attachment, word));
 	operation = take_record(ring);
+	sqe->user_data = operation->key;
 	sr_tag_store(tag, word + SR_TO_KERNEL);
 	__atomic_store_n(&operation->kind, kind, __ATOMIC_RELAXED);
 	__atomic_store_n(&operation->word, word + SR_TO_KERNEL,
@@ -167,14 +180,8 @@ static int queue(struct saferring_ring *ring, int kind, int fd, uint64_t word,
 	operation->user_data = user_data;
 	operation->pool = pool;
 	operation->length = (uint32_t)length;
-	io_uring_prep_rw(opcodes[ring->fixed][kind], sqe, fd,
-			 sr_buffer_address(pool, word) + start,
-			 (unsigned int)length, offset);
-	sqe->user_data = operation->key;
-	if (ring->fixed)
-		sqe->buf_index = (uint16_t)fixed_index(attachment, word);
+	operation->override = 0;
 	ring->queued++;
-	ring->stats.queued++;
 	return 0;
 }
 
@@ -240,15 +247,19 @@ static bool region_gone(const struct sr_operation *operation)
 	return pool->region_gone[region];
 }
 
+/*
+ * The record of an operation under way: a free one has a key that no entry has
+ * had yet.
+ */
 static struct sr_operation *operation_of_key(struct saferring_ring *ring,
 					     uint64_t key)
 {
-	const size_t number = key & ((1UL << SR_OPERATION_BITS) - 1);
+	const size_t number = key & SR_KEY_INDEX_MASK;
+	struct sr_operation *operation = &ring->operation[number];
 
-	if (number >= ring->depth || ring->operation[number].key != key ||
-	    !ring->operation[number].word)
+	if (__builtin_expect(number >= ring->depth || operation->key != key, 0))
 		return NULL;
-	return &ring->operation[number];
+	return operation;
 }
 
 /* What is queued on a region that is gone is not to reach the kernel. */
@@ -343,50 +354,54 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 	sr_report(error);
 }
 
-/* Statistics of one result. */
-static void account(struct saferring_ring_stats *stats,
-		    const struct saferring_completion *completion)
+/* An operation that did not do all that was asked for. Returns its flags. */
+static uint32_t note_incomplete(struct saferring_ring *ring,
+				const struct sr_operation *operation,
+				int32_t result, uint32_t flags)
 {
-	const bool read = completion->operation == SAFERRING_OPERATION_READ;
-
-	stats->completed++;
-	stats->reads += read;
-	stats->writes += !read;
-	if (completion->result >= 0) {
-		if (read)
-			stats->bytes_read += (uint32_t)completion->result;
-		else
-			stats->bytes_written += (uint32_t)completion->result;
-		stats->short_results +=
-			(completion->flags & SAFERRING_COMPLETION_SHORT) != 0;
-	} else if (!(completion->flags & SAFERRING_COMPLETION_WITHDRAWN)) {
-		stats->errors++;
+	ring->bytes[operation->kind] -= (uint64_t)(int64_t)result;
+	if (result >= 0) {
+		ring->bytes[operation->kind] += (uint32_t)result;
+		ring->stats.short_results++;
+		return flags | SAFERRING_COMPLETION_SHORT;
 	}
+	if (!(flags & SAFERRING_COMPLETION_WITHDRAWN))
+		ring->stats.errors++;
+	return flags;
+}
+
+static uint32_t note_gone(struct saferring_ring *ring,
+			  const struct sr_operation *operation, uint64_t *tag)
+{
+	*tag = (*tag & ~SR_STATE_MASK) | SR_STATE_GONE;
+	ring->stats.region_gone++;
+	report_gone(ring, operation);
+	return SAFERRING_COMPLETION_REGION_GONE;
 }
 
 /*
  * The buffer becomes the program's again, under a new generation; unless its
  * region is gone, when nobody may use it any more.
  */
-static void complete(struct saferring_ring *ring,
-		     struct sr_operation *operation, int32_t result,
-		     uint32_t flags, struct saferring_completion *completion)
+static inline __attribute__((always_inline)) void
+complete(struct saferring_ring *ring, struct sr_operation *operation,
+	 int32_t result, uint32_t flags,
+	 struct saferring_completion *completion)
 {
 	struct saferring_pool *pool = operation->pool;
 	const uint64_t word =
 		operation->word - SR_TO_KERNEL + pool->fast.step;
+	const unsigned int kind = operation->kind;
 	uint64_t tag = word;
 
-	if (operation->override)
+	if (__builtin_expect(operation->override != 0, 0))
 		result = operation->override;
-	if (result >= 0 && (uint32_t)result < operation->length)
-		flags |= SAFERRING_COMPLETION_SHORT;
-	if (__builtin_expect(ring->any_gone, 0) && region_gone(operation)) {
-		flags |= SAFERRING_COMPLETION_REGION_GONE;
-		tag = (word & ~SR_STATE_MASK) | SR_STATE_GONE;
-		ring->stats.region_gone++;
-		report_gone(ring, operation);
-	}
+	ring->done[kind]++;
+	ring->bytes[kind] += (uint64_t)(int64_t)result;
+	if (__builtin_expect(result != (int32_t)operation->length, 0))
+		flags = note_incomplete(ring, operation, result, flags);
+	if (__builtin_expect(ring->any_gone, 0) && region_gone(operation))
+		flags |= note_gone(ring, operation, &tag);
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word), tag);
 	completion->buffer.word = word;
 	completion->pool = pool;
@@ -394,8 +409,7 @@ static void complete(struct saferring_ring *ring,
 	completion->result = result;
 	completion->flags = flags;
 	completion->length = operation->length;
-	completion->operation = operation->kind;
-	account(&ring->stats, completion);
+	completion->operation = kind;
 	release_record(ring, operation);
 }
 
@@ -421,10 +435,7 @@ static unsigned int take_pending(struct saferring_ring *ring,
 static void odd_completion(struct saferring_ring *ring,
 			   const struct io_uring_cqe *cqe)
 {
-	const uint64_t cancel = SR_USER_DATA_MARK << SR_USER_DATA_SHIFT |
-				SR_OPERATION_CANCEL;
-
-	if (cqe->user_data == cancel)
+	if (cqe->user_data == SR_KEY_CANCEL)
 		ring->cancel_result = cqe->res;
 	else
 		report_foreign(ring, cqe->user_data);
@@ -434,22 +445,24 @@ static unsigned int take_ready(struct saferring_ring *ring,
 			       struct saferring_completion *completions,
 			       unsigned int max)
 {
-	struct sr_operation *operation;
-	struct io_uring_cqe *cqe;
-	unsigned int head, seen = 0, count = 0;
+	const struct io_uring_cq *cq = &ring->uring.cq;
+	const unsigned int mask = *cq->kring_mask;
+	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
+	const unsigned int first = *cq->khead;
+	unsigned int head, count = 0;
 
-	io_uring_for_each_cqe(&ring->uring, head, cqe) {
-		if (count == max)
-			break;
-		seen++;
-		operation = operation_of_key(ring, cqe->user_data);
-		if (__builtin_expect(!operation, 0)) {
+	for (head = first; head != tail && count < max; head++) {
+		const struct io_uring_cqe *cqe = &cq->cqes[head & mask];
+		struct sr_operation *operation =
+			operation_of_key(ring, cqe->user_data);
+
+		if (__builtin_expect(!operation, 0))
 			odd_completion(ring, cqe);
-			continue;
-		}
-		complete(ring, operation, cqe->res, 0, &completions[count++]);
+		else
+			complete(ring, operation, cqe->res, 0,
+				 &completions[count++]);
 	}
-	io_uring_cq_advance(&ring->uring, seen);
+	io_uring_cq_advance(&ring->uring, head - first);
 	return count;
 }
 
@@ -577,7 +590,7 @@ int sr_ring_withdraw_all(struct saferring_ring *ring)
 	for (number = 0; number < queued; number++)
 		ring->pending[ring->pending_count++] =
 			(uint32_t)(sr_uring_queued(ring, number)->user_data &
-				   ((1UL << SR_OPERATION_BITS) - 1));
+				   SR_KEY_INDEX_MASK);
 	sr_uring_withdraw(ring);
 	ring->queued = 0;
 	ring->stats.withdrawn += queued;

@@ -71,6 +71,7 @@ static int attach_pools(struct saferring_ring *ring,
 						"pool %s is named twice",
 						pool->name);
 		ring->attachment[number].pool = pool;
+		ring->attachment[number].one_piece = true;
 		ring->by_pool[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
@@ -133,8 +134,7 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 		return sr_fail_memory("ring_create",
 				      ring->depth * sizeof(*ring->operation));
 	for (number = 0; number < ring->depth; number++) {
-		ring->operation[number].key =
-			SR_USER_DATA_MARK << SR_USER_DATA_SHIFT | number;
+		ring->operation[number].key = SR_KEY_STEP | SR_KEY_MARK | number;
 		ring->free[number] = ring->depth - 1 - number;
 		ring->pending[number] = number;
 	}
@@ -202,6 +202,9 @@ static void fill_pieces(struct saferring_ring *ring, struct iovec *iovec)
 	for (number = 0; number < ring->attachment_count; number++) {
 		struct sr_attachment *attachment = &ring->attachment[number];
 
+		attachment->one_piece =
+			attachment->pool->region_count == 1 &&
+			pieces_of(attachment->pool->region[0]) == 1;
 		for (region = 0; region < attachment->pool->region_count;
 		     region++) {
 			attachment->first[region] = ring->fixed_buffers;
@@ -304,6 +307,27 @@ static int register_regions(struct saferring_ring *ring)
 	return 0;
 }
 
+/* Unregistered operations have buf_index 0. */
+static void forget_pieces(struct saferring_ring *ring)
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++) {
+		ring->attachment[number].one_piece = true;
+		ring->attachment[number].first[0] = 0;
+	}
+	ring->fixed_buffers = 0;
+	ring->fixed_bytes = 0;
+}
+
+static void set_opcodes(struct saferring_ring *ring)
+{
+	ring->opcode[SAFERRING_OPERATION_READ] =
+		ring->fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
+	ring->opcode[SAFERRING_OPERATION_WRITE] =
+		ring->fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+}
+
 /* Registered if possible; if not, with the reason noted. */
 static int set_fixed(struct saferring_ring *ring, unsigned int flags)
 {
@@ -317,8 +341,7 @@ static int set_fixed(struct saferring_ring *ring, unsigned int flags)
 	error = register_regions(ring);
 	if (!error)
 		return 0;
-	ring->fixed_buffers = 0;
-	ring->fixed_bytes = 0;
+	forget_pieces(ring);
 	if (flags & SAFERRING_RING_REQUIRE_FIXED)
 		return error;
 	snprintf(ring->reason, sizeof(ring->reason), "%s",
@@ -370,6 +393,7 @@ static int set_up(struct saferring_ring *ring,
 	error = set_fixed(ring, options->flags);
 	if (error)
 		sr_uring_close(ring);
+	set_opcodes(ring);
 	return error;
 }
 
@@ -516,9 +540,17 @@ int saferring_ring_info(const struct saferring_ring *ring,
 int saferring_ring_stats(const struct saferring_ring *ring,
 			 struct saferring_ring_stats *out)
 {
+	struct saferring_ring_stats stats;
+
 	if (!ring || !out)
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
-	return sr_info_out("ring_stats", out, &ring->stats,
-			   sizeof(ring->stats));
+	stats = ring->stats;
+	stats.reads = ring->done[SAFERRING_OPERATION_READ];
+	stats.writes = ring->done[SAFERRING_OPERATION_WRITE];
+	stats.bytes_read = ring->bytes[SAFERRING_OPERATION_READ];
+	stats.bytes_written = ring->bytes[SAFERRING_OPERATION_WRITE];
+	stats.completed = stats.reads + stats.writes;
+	stats.queued = stats.completed + sr_ring_busy(ring);
+	return sr_info_out("ring_stats", out, &stats, sizeof(stats));
 }

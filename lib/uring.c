@@ -126,11 +126,6 @@ static int submit_request(struct saferring_ring *ring, unsigned int count)
 	return -EAGAIN;
 }
 
-static uint64_t cancel_key(void)
-{
-	return SR_USER_DATA_MARK << SR_USER_DATA_SHIFT | SR_OPERATION_CANCEL;
-}
-
 static int cancel_any(struct saferring_ring *ring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
@@ -138,7 +133,7 @@ static int cancel_any(struct saferring_ring *ring)
 	if (!sqe)
 		return -EBUSY;
 	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY);
-	sqe->user_data = cancel_key();
+	sqe->user_data = SR_KEY_CANCEL;
 	return submit_request(ring, 1);
 }
 
@@ -155,7 +150,7 @@ static int cancel_each(struct saferring_ring *ring)
 		if (!sqe)
 			break;
 		io_uring_prep_cancel64(sqe, ring->operation[number].key, 0);
-		sqe->user_data = cancel_key();
+		sqe->user_data = SR_KEY_CANCEL;
 		count++;
 	}
 	return submit_request(ring, count);
