@@ -29,6 +29,10 @@
 #define SR_FIXED_BUFFERS_MAX 16384
 
 #define SR_ROUND_UP(x, to) (((x) + (to) - 1) / (to) * (to))
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
 #define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
 
 /* ---- error.c ---- */
@@ -85,7 +89,7 @@ int sr_epoch_begin(uint64_t *epoch);
 
 static inline bool sr_forked(uint64_t epoch)
 {
-	return __builtin_expect(*sr_epoch_mark != epoch, 0);
+	return SAFERRING_UNLIKELY(*sr_epoch_mark != epoch);
 }
 
 void sr_registry_lock(void);
@@ -323,7 +327,7 @@ static inline unsigned char *sr_buffer_address(const struct saferring_pool *pool
 {
 	uint64_t offset = word & pool->fast.mask;
 
-	if (__builtin_expect(pool->fast.base != NULL, 1))
+	if (SAFERRING_LIKELY(pool->fast.base))
 		return pool->fast.base + (offset << pool->fast.shift);
 	return (unsigned char *)(pool->base[(offset >> SR_INDEX_SHIFT) >>
 					    pool->region_bits] +
@@ -512,6 +516,7 @@ static inline struct io_uring_sqe *sr_uring_next(struct saferring_ring *ring)
 
 	return &sq->sqes[sq->sqe_tail++ & *sq->kring_mask];
 }
+
 /* The number-th SQE that is queued, oldest first. */
 struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
 				     unsigned int number);

@@ -63,11 +63,9 @@ static int fail_depth(struct saferring_ring *ring, int kind)
 			       .name = ring->name,
 			       .needed = ring->depth + 1,
 			       .limit = ring->depth,
-			       .cure = "reap completions, or create the ring "
-				       "deeper",
+			       .cure = "reap completions, or create the ring deeper",
 		       },
-		       "all %u operations are taken: %u queued, %u in flight, "
-		       "%u to be reaped",
+		       "all %u operations are taken: %u queued, %u in flight, %u to be reaped",
 		       ring->depth, ring->queued, sr_ring_in_flight(ring),
 		       ring->pending_count);
 }
@@ -138,10 +136,33 @@ static void fill_entry(struct io_uring_sqe *sqe, unsigned int opcode, int fd,
 	};
 }
 
+static inline bool in_buffer(const struct saferring_pool *pool, size_t start,
+			     size_t length)
+{
+	return length && start <= pool->buffer_size &&
+	       length <= pool->buffer_size - start;
+}
+
+/* From here on the buffer is the kernel's. */
+static inline void give_away(struct sr_operation *operation,
+			     struct saferring_pool *pool, uint64_t *tag,
+			     int kind, size_t length, uint64_t user_data)
+{
+	const uint64_t word = sr_tag_load(tag) + SR_TO_KERNEL;
+
+	sr_tag_store(tag, word);
+	__atomic_store_n(&operation->kind, kind, __ATOMIC_RELAXED);
+	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
+	operation->user_data = user_data;
+	operation->pool = pool;
+	operation->length = (uint32_t)length;
+	operation->override = 0;
+}
+
 /* Inline, so that each of the two callers has its own with @kind known. */
-static inline __attribute__((always_inline)) int
-queue(struct saferring_ring *ring, int kind, int fd, uint64_t word,
-      size_t start, size_t length, uint64_t offset, uint64_t user_data)
+static __always_inline int queue(struct saferring_ring *ring, int kind, int fd,
+				 uint64_t word, size_t start, size_t length,
+				 uint64_t offset, uint64_t user_data)
 {
 	const struct sr_attachment *attachment =
 		ring->by_pool[word >> SR_ID_SHIFT];
@@ -150,19 +171,17 @@ queue(struct saferring_ring *ring, int kind, int fd, uint64_t word,
 	struct io_uring_sqe *sqe;
 	uint64_t *tag;
 
-	if (__builtin_expect(!attachment, 0))
+	if (SAFERRING_UNLIKELY(!attachment))
 		return fail_handle(ring, NULL, word, kind);
 	pool = attachment->pool;
 	tag = saferring_buffer_tag(&pool->fast, word);
-	if (__builtin_expect(sr_tag_load(tag) != word, 0))
+	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word))
 		return fail_handle(ring, pool, word, kind);
-	if (__builtin_expect(!length || start > pool->buffer_size ||
-				     length > pool->buffer_size - start,
-			     0))
+	if (SAFERRING_UNLIKELY(!in_buffer(pool, start, length)))
 		return fail_range(ring, pool, start, length, kind);
-	if (__builtin_expect(!ring->free_count, 0))
+	if (SAFERRING_UNLIKELY(!ring->free_count))
 		return fail_depth(ring, kind);
-	if (__builtin_expect(word + pool->fast.step >= pool->fast.limit, 0))
+	if (SAFERRING_UNLIKELY(word + pool->fast.step >= pool->fast.limit))
 		return fail_last(ring, pool, word, kind);
 
 	sqe = sr_uring_next(ring);
@@ -173,14 +192,7 @@ queue(struct saferring_ring *ring, int kind, int fd, uint64_t word,
 					    fixed_index(attachment, word));
 	operation = take_record(ring);
 	sqe->user_data = operation->key;
-	sr_tag_store(tag, word + SR_TO_KERNEL);
-	__atomic_store_n(&operation->kind, kind, __ATOMIC_RELAXED);
-	__atomic_store_n(&operation->word, word + SR_TO_KERNEL,
-			 __ATOMIC_RELAXED);
-	operation->user_data = user_data;
-	operation->pool = pool;
-	operation->length = (uint32_t)length;
-	operation->override = 0;
+	give_away(operation, pool, tag, kind, length, user_data);
 	ring->queued++;
 	return 0;
 }
@@ -230,7 +242,7 @@ static void look_at_regions(struct saferring_ring *ring)
 		changed |= now != watch->seen;
 		watch->seen = now;
 	}
-	if (__builtin_expect(!changed, 1))
+	if (SAFERRING_LIKELY(!changed))
 		return;
 	for (number = 0; number < ring->attachment_count; number++)
 		look_at_pool(ring, ring->attachment[number].pool);
@@ -257,7 +269,7 @@ static struct sr_operation *operation_of_key(struct saferring_ring *ring,
 	const size_t number = key & SR_KEY_INDEX_MASK;
 	struct sr_operation *operation = &ring->operation[number];
 
-	if (__builtin_expect(number >= ring->depth || operation->key != key, 0))
+	if (SAFERRING_UNLIKELY(number >= ring->depth || operation->key != key))
 		return NULL;
 	return operation;
 }
@@ -283,7 +295,7 @@ static void disarm_gone(struct saferring_ring *ring)
 static void prepare_to_submit(struct saferring_ring *ring)
 {
 	look_at_regions(ring);
-	if (__builtin_expect(ring->any_gone, 0))
+	if (SAFERRING_UNLIKELY(ring->any_gone))
 		disarm_gone(ring);
 }
 
@@ -300,8 +312,7 @@ static int fail_enter(const struct saferring_ring *ring, int error,
 			       .operation = operation,
 			       .kind = "ring",
 			       .name = ring->name,
-			       .cure = "what is queued stays queued: submit "
-				       "again, or withdraw",
+			       .cure = "what is queued stays queued: submit again, or withdraw",
 		       },
 		       "io_uring_enter failed: %s", strerror(-error));
 }
@@ -383,10 +394,10 @@ static uint32_t note_gone(struct saferring_ring *ring,
  * The buffer becomes the program's again, under a new generation; unless its
  * region is gone, when nobody may use it any more.
  */
-static inline __attribute__((always_inline)) void
-complete(struct saferring_ring *ring, struct sr_operation *operation,
-	 int32_t result, uint32_t flags,
-	 struct saferring_completion *completion)
+static __always_inline void complete(struct saferring_ring *ring,
+				     struct sr_operation *operation,
+				     int32_t result, uint32_t flags,
+				     struct saferring_completion *completion)
 {
 	struct saferring_pool *pool = operation->pool;
 	const uint64_t word =
@@ -394,13 +405,13 @@ complete(struct saferring_ring *ring, struct sr_operation *operation,
 	const unsigned int kind = operation->kind;
 	uint64_t tag = word;
 
-	if (__builtin_expect(operation->override != 0, 0))
+	if (SAFERRING_UNLIKELY(operation->override != 0))
 		result = operation->override;
 	ring->done[kind]++;
 	ring->bytes[kind] += (uint64_t)(int64_t)result;
-	if (__builtin_expect(result != (int32_t)operation->length, 0))
+	if (SAFERRING_UNLIKELY(result != (int32_t)operation->length))
 		flags = note_incomplete(ring, operation, result, flags);
-	if (__builtin_expect(ring->any_gone, 0) && region_gone(operation))
+	if (SAFERRING_UNLIKELY(ring->any_gone) && region_gone(operation))
 		flags |= note_gone(ring, operation, &tag);
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word), tag);
 	completion->buffer.word = word;
@@ -456,7 +467,7 @@ static unsigned int take_ready(struct saferring_ring *ring,
 		struct sr_operation *operation =
 			operation_of_key(ring, cqe->user_data);
 
-		if (__builtin_expect(!operation, 0))
+		if (SAFERRING_UNLIKELY(!operation))
 			odd_completion(ring, cqe);
 		else
 			complete(ring, operation, cqe->res, 0,
@@ -487,8 +498,8 @@ static int check_reap(const struct saferring_ring *ring,
 		      unsigned int max, const char *operation)
 {
 	if (!ring || !completions || !max)
-		return sr_fail_argument(operation, "no ring, or no room for "
-						   "completions");
+		return sr_fail_argument(operation,
+			"no ring, or no room for completions");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked(operation, "ring", ring->name);
 	return 0;

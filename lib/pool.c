@@ -159,8 +159,7 @@ static int set_shape(struct saferring_pool *pool, size_t length,
 	    pool->count > SAFERRING_POOL_BUFFERS_MAX)
 		return sr_fail_argument(
 			"pool_create",
-			"%zu buffers of %zu bytes: %zu fit in the regions, and "
-			"a pool has at most %u",
+			"%zu buffers of %zu bytes: %zu fit in the regions, and a pool has at most %u",
 			pool->count, options->buffer_size, most,
 			SAFERRING_POOL_BUFFERS_MAX);
 	pool->buffer_size = options->buffer_size;
@@ -190,8 +189,7 @@ static int set_cache_room(struct saferring_pool *pool, int wanted)
 {
 	if (wanted < -1 || wanted > SAFERRING_CACHE_MAX)
 		return sr_fail_argument("pool_create",
-					"cache of %d buffers, allowed are -1 "
-					"to %d",
+					"cache of %d buffers, allowed are -1 to %d",
 					wanted, SAFERRING_CACHE_MAX);
 	if (wanted > 0)
 		pool->cache_room = (unsigned int)SR_MIN((size_t)wanted,
@@ -323,8 +321,7 @@ int saferring_pool_create(struct saferring_region *const *regions, size_t count,
 
 	if (!regions || !options || !out)
 		return sr_fail_argument("pool_create",
-					"no regions, no options, or no place "
-					"for a pool");
+					"no regions, no options, or no place for a pool");
 	error = sr_options_in("pool_create", &known, sizeof(known), options);
 	if (!error)
 		error = check_regions(regions, count);
@@ -436,11 +433,9 @@ static int check_idle(struct saferring_pool *pool)
 	fault.needed = stats.held + stats.in_flight + stats.quarantined;
 	if (!fault.needed)
 		return 0;
-	fault.cure = "put the buffers that are held; quarantined ones come "
-		     "back when their I/O ends";
+	fault.cure = "put those held; quarantined ones come back with their I/O";
 	return sr_fail(&fault,
-		       "%llu buffers are out: %llu held, %llu in flight, %llu "
-		       "in quarantine",
+		       "%llu buffers are out: %llu held, %llu in flight, %llu in quarantine",
 		       (unsigned long long)fault.needed,
 		       (unsigned long long)stats.held,
 		       (unsigned long long)stats.in_flight,

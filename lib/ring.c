@@ -22,8 +22,7 @@ static int check_options(const struct saferring_ring_options *options)
 					SAFERRING_RING_DEPTH_MAX);
 	if (options->flags & ~known || options->flags == known)
 		return sr_fail_argument("ring_create",
-					"flags %#x: unknown, or both of "
-					"REQUIRE_FIXED and AVOID_FIXED",
+					"flags %#x: unknown, or both of REQUIRE_FIXED and AVOID_FIXED",
 					options->flags);
 	if (!options->pools || !options->pool_count ||
 	    options->pool_count > SAFERRING_POOLS_MAX)
@@ -227,9 +226,7 @@ static int fail_memlock(const struct saferring_ring *ring)
 	char cure[256];
 
 	snprintf(cure, sizeof(cure),
-		 "ulimit -l %llu or more for the process (hard limit in "
-		 "/etc/security/limits.conf), LimitMEMLOCK=%llu in its systemd "
-		 "unit, or CAP_IPC_LOCK",
+		 "ulimit -l %llu or more for the process (hard limit in /etc/security/limits.conf), LimitMEMLOCK=%llu in its systemd unit, or CAP_IPC_LOCK",
 		 (unsigned long long)SR_ROUND_UP(needed, 1024) / 1024,
 		 (unsigned long long)needed);
 	return sr_fail(&(struct sr_fault){
@@ -242,8 +239,7 @@ static int fail_memlock(const struct saferring_ring *ring)
 			       .needed = needed,
 			       .limit = limit,
 		       },
-		       "%llu bytes to be registered, RLIMIT_MEMLOCK allows "
-		       "%llu for all rings of the user together",
+		       "%llu bytes to be registered, RLIMIT_MEMLOCK allows %llu for all rings of the user together",
 		       (unsigned long long)needed, (unsigned long long)limit);
 }
 
@@ -477,8 +473,7 @@ static void report_lost(const char *name, unsigned int left,
 
 	snprintf(error->object, sizeof(error->object), "ring %s", name);
 	snprintf(error->what, sizeof(error->what),
-		 "%u operations did not end within %u ms, their buffers are in "
-		 "quarantine",
+		 "%u operations did not end within %u ms, their buffers are in quarantine",
 		 left, timeout_ms);
 	snprintf(error->cure, sizeof(error->cure),
 		 "saferring_quarantine_reap() takes them back when they end");

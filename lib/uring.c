@@ -202,23 +202,20 @@ int sr_uring_fail(int code, const char *operation, const char *name)
 	switch (-code) {
 	case ENOSYS:
 		fault.reason = SAFERRING_REASON_NO_IO_URING;
-		fault.cure = "a kernel built with CONFIG_IO_URING, and a "
-			     "container whose seccomp filter admits it";
-		return sr_fail(&fault, "this kernel or its seccomp filter has "
-				       "no io_uring");
+		fault.cure = "a kernel with CONFIG_IO_URING, a seccomp filter that admits it";
+		return sr_fail(&fault,
+			"this kernel or its seccomp filter has no io_uring");
 	case EPERM:
 	case EACCES:
 		fault.reason = SAFERRING_REASON_NO_IO_URING;
-		fault.cure = "sysctl kernel.io_uring_disabled=0, or a seccomp "
-			     "filter that admits io_uring_setup";
+		fault.cure = "sysctl kernel.io_uring_disabled=0, or another seccomp filter";
 		return sr_fail(&fault,
 			       "io_uring is forbidden to this process: %s",
 			       strerror(-code));
 	case ENOMEM:
 		fault.reason = SAFERRING_REASON_MEMORY;
 		fault.limit = sr_memlock_limit();
-		fault.cure = "kernels before 5.12 count the ring against "
-			     "RLIMIT_MEMLOCK: raise ulimit -l";
+		fault.cure = "before Linux 5.12 rings count as locked: raise ulimit -l";
 		break;
 	}
 	return sr_fail(&fault, "io_uring_setup failed: %s", strerror(-code));
