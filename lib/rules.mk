@@ -22,8 +22,7 @@ SAFERRING_LIBS := $(LIB_A) $(LIB_LIBS)
 SAFERRING_DEPS := $(LIB_A)
 
 library: $(LIB_SO) $(LIB_A) $(LIB_PC)
-.PHONY: library check-asan check-tsan check-valgrind check-symbols \
-	check-headers install-library
+.PHONY: library install-library
 
 $(LIB_OUT)/%.o: lib/%.c
 	$(call say,CC,$<)
@@ -65,12 +64,18 @@ install-library: library
 	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)
 	install -m 644 $(LIB_PC) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 include/saferring.h $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 $(wildcard include/saferring/*.h) \
+	install -m 644 $(filter-out include/saferring.h,$(LIB_HEADERS)) \
 		$(DESTDIR)$(INCLUDEDIR)/saferring
-	$(if $(wildcard lib/man/*.3),install -m 644 $(wildcard lib/man/*.3) \
-		$(DESTDIR)$(MANDIR)/man3)
-	$(if $(wildcard lib/man/*.7),install -m 644 $(wildcard lib/man/*.7) \
-		$(DESTDIR)$(MANDIR)/man7)
+	install -m 644 $(filter %.3,$(LIB_MAN)) $(DESTDIR)$(MANDIR)/man3
+	install -m 644 $(filter %.7,$(LIB_MAN)) $(DESTDIR)$(MANDIR)/man7
+	@# Each function can be asked for by its own name.
+	for page in $(notdir $(filter %.3,$(LIB_MAN))); do \
+		sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_]*\).*/\1/p' \
+			lib/man/$$page | while read -r name; do \
+			[ "$$name.3" = "$$page" ] || ln -sf "$$page" \
+				"$(DESTDIR)$(MANDIR)/man3/$$name.3"; \
+		done; \
+	done
 
 -include selftests/unit/rules.mk
 -include $(LIB_OBJ:.o=.d)
