@@ -127,7 +127,7 @@ int sr_info_out(const char *operation, void *out, const void *known,
 
 struct sr_backend;
 
-/**
+/*
  * struct saferring_device - a source of regions
  * @epoch: of the process that opened it
  * @backend: first one tried
@@ -161,7 +161,7 @@ struct saferring_device {
 
 /* ---- region.c ---- */
 
-/**
+/*
  * struct saferring_region - memory
  * @address: first byte
  * @length: bytes
@@ -259,7 +259,7 @@ static inline bool sr_region_live(const struct saferring_region *region)
 /* Slot whose cache is always the empty one. */
 #define SR_SLOT_NONE (SAFERRING_CACHE_SLOTS - 1)
 
-/**
+/*
  * struct saferring_pool - regions cut into buffers
  * @fast: what inline code reads; must come first
  * @base: by region: address of its first buffer, less what the offsets of the
@@ -375,7 +375,7 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 #define SR_KEY_STEP	  (1UL << 24)
 #define SR_KEY_CANCEL	  (SR_KEY_MARK | SR_KEY_INDEX_MASK)
 
-/**
+/*
  * struct sr_operation - a read or write that is queued or in flight
  * @word: tag of its buffer, in state KERNEL; 0 if the record is free
  * @user_data: the program's
@@ -395,7 +395,7 @@ struct sr_operation {
 	int16_t override;
 };
 
-/**
+/*
  * struct sr_attachment - a pool as a ring sees it
  * @one_piece: all its buffers lie in the fixed buffer @first[0], or none does
  * @first: by region: index of its first fixed buffer
@@ -412,7 +412,7 @@ struct sr_watch {
 	uint64_t seen;
 };
 
-/**
+/*
  * struct saferring_ring - operations on buffers
  * @uring: the ring of liburing
  * @by_pool: by id of pool: its attachment, or NULL

@@ -155,7 +155,8 @@ static inline void give_away(struct sr_operation *operation,
 	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
 	operation->user_data = user_data;
 	operation->pool = pool;
-	operation->length = (uint32_t)length;
+	__atomic_store_n(&operation->length, (uint32_t)length,
+			 __ATOMIC_RELAXED);
 	operation->override = 0;
 }
 
@@ -164,13 +165,15 @@ static __always_inline int queue(struct saferring_ring *ring, int kind, int fd,
 				 uint64_t word, size_t start, size_t length,
 				 uint64_t offset, uint64_t user_data)
 {
-	const struct sr_attachment *attachment =
-		ring->by_pool[word >> SR_ID_SHIFT];
+	const struct sr_attachment *attachment;
 	struct saferring_pool *pool;
 	struct sr_operation *operation;
 	struct io_uring_sqe *sqe;
 	uint64_t *tag;
 
+	if (SAFERRING_UNLIKELY(!ring))
+		return sr_fail_argument(name_of(kind), "no ring");
+	attachment = ring->by_pool[word >> SR_ID_SHIFT];
 	if (SAFERRING_UNLIKELY(!attachment))
 		return fail_handle(ring, NULL, word, kind);
 	pool = attachment->pool;

@@ -69,8 +69,10 @@ static bool find_in(const struct saferring_ring *ring, const char *where,
 	for (number = 0; number < ring->depth; number++, operation++) {
 		if (__atomic_load_n(&operation->word, __ATOMIC_RELAXED) != word)
 			continue;
-		snprintf(text, length, "%s as %s by ring %s", where,
-			 kind_name(operation), ring->name);
+		snprintf(text, length, "%s as %s of %u bytes by ring %s", where,
+			 kind_name(operation),
+			 __atomic_load_n(&operation->length, __ATOMIC_RELAXED),
+			 ring->name);
 		return true;
 	}
 	return false;

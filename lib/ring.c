@@ -39,18 +39,7 @@ static int check_pool(const struct saferring_pool *pool)
 		return sr_fail_argument("ring_create", "a pool is NULL");
 	if (sr_forked(pool->epoch))
 		return sr_fail_forked("ring_create", "pool", pool->name);
-	if (pool->live_regions == pool->region_count)
-		return 0;
-	return sr_fail(&(struct sr_fault){
-			       .code = -ESTALE,
-			       .reason = SAFERRING_REASON_REGION_GONE,
-			       .operation = "ring_create",
-			       .kind = "pool",
-			       .name = pool->name,
-		       },
-		       "%zu of its %zu regions are gone",
-		       pool->region_count - pool->live_regions,
-		       pool->region_count);
+	return 0;
 }
 
 static int attach_pools(struct saferring_ring *ring,
@@ -78,6 +67,23 @@ static int attach_pools(struct saferring_ring *ring,
 	return 0;
 }
 
+/* With the registry locked: a pool with rings is not destroyed. */
+static void hold_pools(struct saferring_ring *ring)
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		ring->attachment[number].pool->rings++;
+}
+
+static void let_go_of_pools(struct saferring_ring *ring)
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		ring->attachment[number].pool->rings--;
+}
+
 static void watch_device(struct saferring_ring *ring,
 			 const struct saferring_device *device)
 {
@@ -102,21 +108,44 @@ static size_t count_regions(const struct saferring_ring *ring)
 	return count;
 }
 
-static int watch_devices(struct saferring_ring *ring)
+/*
+ * The watch comes before the look, so that a region that goes in between is
+ * noticed later.
+ */
+static int watch_regions(struct saferring_ring *ring,
+			 const struct saferring_pool *pool)
 {
-	size_t number, region;
+	size_t number;
 
-	ring->watch = calloc(count_regions(ring), sizeof(*ring->watch));
-	if (!ring->watch)
-		return sr_fail_memory("ring_create", sizeof(*ring->watch));
-	for (number = 0; number < ring->attachment_count; number++) {
-		const struct saferring_pool *pool =
-			ring->attachment[number].pool;
+	for (number = 0; number < pool->region_count; number++) {
+		const struct saferring_region *region = pool->region[number];
 
-		for (region = 0; region < pool->region_count; region++)
-			watch_device(ring, pool->region[region]->device);
+		watch_device(ring, region->device);
+		if (!sr_region_live(region))
+			return sr_fail(&(struct sr_fault){
+				.code = -ESTALE,
+				.reason = SAFERRING_REASON_REGION_GONE,
+				.operation = "ring_create",
+				.kind = "region",
+				.name = region->name,
+			}, "it was freed");
 	}
 	return 0;
+}
+
+static int watch_pools(struct saferring_ring *ring)
+{
+	const size_t count = count_regions(ring);
+	size_t number;
+	int error = 0;
+
+	ring->watch = calloc(count, sizeof(*ring->watch));
+	if (!ring->watch)
+		return sr_fail_memory("ring_create",
+				      count * sizeof(*ring->watch));
+	for (number = 0; number < ring->attachment_count && !error; number++)
+		error = watch_regions(ring, ring->attachment[number].pool);
+	return error;
 }
 
 /* Everything that operations will need, touched so that nothing faults then. */
@@ -349,11 +378,8 @@ static int set_fixed(struct saferring_ring *ring, unsigned int flags)
 
 static void publish(struct saferring_ring *ring)
 {
-	size_t number;
-
 	sr_registry_lock();
-	for (number = 0; number < ring->attachment_count; number++)
-		ring->attachment[number].pool->rings++;
+	hold_pools(ring);
 	ring->next = sr_rings;
 	sr_rings = ring;
 	sr_registry_unlock();
@@ -363,13 +389,11 @@ static void publish(struct saferring_ring *ring)
 static void unpublish(struct saferring_ring *ring)
 {
 	struct saferring_ring **link = &sr_rings;
-	size_t number;
 
 	while (*link != ring)
 		link = &(*link)->next;
 	*link = ring->next;
-	for (number = 0; number < ring->attachment_count; number++)
-		ring->attachment[number].pool->rings--;
+	let_go_of_pools(ring);
 }
 
 static int set_up(struct saferring_ring *ring,
@@ -380,7 +404,7 @@ static int set_up(struct saferring_ring *ring,
 	if (!error)
 		error = attach_pools(ring, options->pools, options->pool_count);
 	if (!error)
-		error = watch_devices(ring);
+		error = watch_pools(ring);
 	if (error)
 		return error;
 	error = sr_uring_open(ring);

@@ -1,81 +1,70 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# libsaferring-user: shared and static library, pkg-config file, manual pages.
+# The library, shared and static, and its installation.
 
-LIB_OUT := $(BUILD)/lib
-LIB_SONAME := libsaferring-user.so.1
+LIB_NAME := libsaferring-user
 LIB_VERSION := 1.0
-LIB_MAP := lib/libsaferring-user.map
-LIB_SRC := $(sort $(wildcard lib/*.c))
-LIB_OBJ := $(LIB_SRC:lib/%.c=$(LIB_OUT)/%.o)
-LIB_SO := $(LIB_OUT)/libsaferring-user.so.$(LIB_VERSION)
-LIB_A := $(LIB_OUT)/libsaferring-user.a
-LIB_PC := $(LIB_OUT)/libsaferring-user.pc
-LIB_HEADERS := include/saferring.h $(sort $(wildcard include/saferring/*.h))
-LIB_MAN := $(sort $(wildcard lib/man/*.3 lib/man/*.7))
-LIB_CFLAGS := $(SR_CFLAGS) -Iinclude/uapi -DSAFERRING_BUILD -fPIC \
-	      -fvisibility=hidden -pthread
-LIB_LIBS := -luring -lnuma -pthread
+LIB_SONAME := $(LIB_NAME).so.1
+LIB_DIR := $(BUILD)/lib
+LIB_SHARED := $(LIB_DIR)/$(LIB_SONAME)
+LIB_STATIC := $(LIB_DIR)/$(LIB_NAME).a
+LIB_MAP := lib/$(LIB_NAME).map
+LIB_SOURCES := $(sort $(wildcard lib/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+LIB_MANUALS := $(sort $(wildcard lib/man/*.3 lib/man/*.7))
+# What a program has to be linked with, besides the library.
+LIB_LIBS := -luring -lnuma -lpthread
 
-# What a program in this tree is linked with, and what that depends on.
-SAFERRING_LIBS := $(LIB_A) $(LIB_LIBS)
-SAFERRING_DEPS := $(LIB_A)
+LIB_CFLAGS := -fPIC -fvisibility=hidden -DSAFERRING_BUILD -Iinclude/uapi
 
-library: $(LIB_SO) $(LIB_A) $(LIB_PC)
-.PHONY: library install-library
+library: $(LIB_SHARED) $(LIB_STATIC)
 
-$(LIB_OUT)/%.o: lib/%.c
-	$(call say,CC,$<)
+$(BUILD)/lib/%.o: lib/%.c
+	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LIB_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) $(LIB_CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(LIB_A): $(LIB_OBJ)
-	$(call say,AR,$@)
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $(LIB_OBJ)
+-include $(LIB_OBJECTS:.o=.d)
 
-$(LIB_SO): $(LIB_OBJ) $(LIB_MAP)
+$(LIB_SHARED): $(LIB_OBJECTS) $(LIB_MAP)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(LIB_SONAME) \
-		-Wl,--version-script=$(LIB_MAP) -Wl,-z,defs -o $@ $(LIB_OBJ) \
-		$(LIB_LIBS)
-	$(Q)ln -sf $(@F) $(LIB_OUT)/$(LIB_SONAME)
-	$(Q)ln -sf $(LIB_SONAME) $(LIB_OUT)/libsaferring-user.so
+		-Wl,--version-script=$(LIB_MAP) -Wl,--no-undefined -o $@ \
+		$(LIB_OBJECTS) $(LIB_LIBS)
+	$(Q)ln -sf $(LIB_SONAME) $(LIB_DIR)/$(LIB_NAME).so
+
+$(LIB_STATIC): $(LIB_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(LIB_OBJECTS)
+
+# --- installing: DESTDIR, PREFIX, LIBDIR as packagers know them
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 
-$(LIB_PC): lib/libsaferring-user.pc.in lib/rules.mk
-	$(call say,GEN,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(LIB_VERSION)|' $< >$@
-
-install-library: library
+# Each function has a link to the page that it is on.
+.PHONY: install-library
+install-library: library	## install library, headers and manual pages
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(INCLUDEDIR)/saferring \
 		$(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
-	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)
-	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
-	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libsaferring-user.so
-	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)
-	install -m 644 $(LIB_PC) $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 755 $(LIB_SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/$(LIB_NAME).so
+	install -m 644 $(LIB_STATIC) $(DESTDIR)$(LIBDIR)
+	sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(LIB_VERSION)|' lib/saferring-user.pc.in \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/saferring-user.pc
 	install -m 644 include/saferring.h $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 $(filter-out include/saferring.h,$(LIB_HEADERS)) \
-		$(DESTDIR)$(INCLUDEDIR)/saferring
-	install -m 644 $(filter %.3,$(LIB_MAN)) $(DESTDIR)$(MANDIR)/man3
-	install -m 644 $(filter %.7,$(LIB_MAN)) $(DESTDIR)$(MANDIR)/man7
-	@# Each function can be asked for by its own name.
-	for page in $(notdir $(filter %.3,$(LIB_MAN))); do \
-		sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_]*\).*/\1/p' \
-			lib/man/$$page | while read -r name; do \
-			[ "$$name.3" = "$$page" ] || ln -sf "$$page" \
-				"$(DESTDIR)$(MANDIR)/man3/$$name.3"; \
+	install -m 644 include/saferring/*.h $(DESTDIR)$(INCLUDEDIR)/saferring
+	install -m 644 $(filter %.7,$(LIB_MANUALS)) $(DESTDIR)$(MANDIR)/man7
+	install -m 644 $(filter %.3,$(LIB_MANUALS)) $(DESTDIR)$(MANDIR)/man3
+	cd $(DESTDIR)$(MANDIR)/man3 && for page in \
+			$(notdir $(filter %.3,$(LIB_MANUALS))); do \
+		sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_]*\).*/\1/p' $$page | \
+		while read -r name; do \
+			[ $$name.3 = $$page ] || ln -sf $$page $$name.3; \
 		done; \
 	done
-
--include selftests/unit/rules.mk
--include $(LIB_OBJ:.o=.d)

@@ -141,7 +141,7 @@ SAFERRING_API int saferring_ring_read(struct saferring_ring *ring, int fd,
  * @offset: where in the file to begin, in bytes; (uint64_t)-1 for its position
  * @user_data: comes back with the completion; its meaning is the caller's
  *
- * In all else as saferring_ring_read().
+ * Return: as saferring_ring_read(), and all else is as there.
  */
 SAFERRING_API int saferring_ring_write(struct saferring_ring *ring, int fd,
 				       saferring_buffer buffer, size_t start,

@@ -134,7 +134,7 @@ static void the_report_names_the_operation_that_owns_the_buffer(void **state)
 	assert_string_equal(last_report.object, "pool input");
 	assert_int_equal(last_report.owner, SAFERRING_OWNER_KERNEL);
 	assert_string_equal(last_report.owner_detail,
-			    "in flight as READ by ring main");
+			    "in flight as READ of 16 bytes by ring main");
 	assert_int_equal(last_report.handle, flight.buffer.word);
 	assert_int_equal(last_report.index,
 			 saferring_buffer_index(stage->pool, flight.buffer));

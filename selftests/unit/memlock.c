@@ -237,15 +237,14 @@ static void a_forbidden_io_uring_is_named(void **state)
 
 int main(void)
 {
+#define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_ring_goes_on_unregistered_when_memlock_is_small),
-		cmocka_unit_test(
-			a_ring_that_requires_fixed_buffers_fails_with_the_cure),
-		cmocka_unit_test(a_ring_within_the_limit_is_registered),
-		cmocka_unit_test(the_probe_tells_the_limit),
-		cmocka_unit_test(an_absent_io_uring_is_named),
-		cmocka_unit_test(a_forbidden_io_uring_is_named),
+		T(a_ring_goes_on_unregistered_when_memlock_is_small),
+		T(a_ring_that_requires_fixed_buffers_fails_with_the_cure),
+		T(a_ring_within_the_limit_is_registered),
+		T(the_probe_tells_the_limit),
+		T(an_absent_io_uring_is_named),
+		T(a_forbidden_io_uring_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include "common.h"
+#include "wrap.h"
 
 #define FAKE_PATH    "/dev/fake_safer_ring"
 #define FAKE_SLOTS   8U
@@ -16,15 +17,6 @@
 #define FAKE_FIRST   (1UL << 20)
 #define FAKE_STEP    (16UL << 20)
 #define FAKE_ORDER   4U
-
-int __wrap_open(const char *path, int flags, ...);
-int __real_open(const char *path, int flags, ...);
-int __wrap_ioctl(int fd, unsigned long number, void *argument);
-int __real_ioctl(int fd, unsigned long number, void *argument);
-void *__wrap_mmap(void *address, size_t length, int protection, int flags,
-		  int fd, off_t offset);
-void *__real_mmap(void *address, size_t length, int protection, int flags,
-		  int fd, off_t offset);
 
 /* The module: what it does next, and what it was asked last. */
 static struct {
@@ -110,16 +102,20 @@ static void free_slot(unsigned int slot)
 
 static int answer_free(struct safer_ring_free *request)
 {
+	int error = 0;
+
 	assert_int_equal(request->size, sizeof(*request));
 	module.last_free = *request;
 	module.frees++;
 	if (module.free_error)
 		return module.free_error;
-	if (request->slot >= FAKE_SLOTS ||
-	    generations()[request->slot] != request->generation)
-		return ESTALE;
-	free_slot(request->slot);
-	return 0;
+	assert_in_range(request->slot, 0, FAKE_SLOTS * 2);
+	if (request->slot < FAKE_SLOTS &&
+	    generations()[request->slot] == request->generation)
+		free_slot(request->slot);
+	else
+		error = ESTALE;
+	return error;
 }
 
 static int answer_query(struct safer_ring_query *query)
@@ -406,16 +402,33 @@ static void a_region_that_another_freed_is_seen_at_completion(void **state)
 	stage_down(stage);
 }
 
+static void a_ring_on_a_region_that_another_freed_is_refused(void **state)
+{
+	struct stage *stage = stage_up(0, 8, 0);
+	struct saferring_ring_options options;
+	struct saferring_ring *ring = NULL;
+
+	(void)state;
+	free_slot(0);
+	SAFERRING_OPTIONS_INIT(&options);
+	options.pools = &stage->pool;
+	options.pool_count = 1;
+	assert_int_equal(saferring_ring_create(&options, &ring), -ESTALE);
+	assert_error(-ESTALE, SAFERRING_REASON_REGION_GONE);
+	assert_null(ring);
+	stage_down(stage);
+}
+
 /* The module is passed over, and the reason has this in it. */
 static void assert_passed_over(const char *why)
 {
 	struct saferring_device *device = open_device();
+	const char *reason =
+		saferring_device_reason(device, SAFERRING_BACKEND_MODULE);
 
 	assert_true(saferring_device_backend(device) >
 		    SAFERRING_BACKEND_MODULE);
-	assert_non_null(strstr(saferring_device_reason(
-				       device, SAFERRING_BACKEND_MODULE),
-			       why));
+	assert_non_null(strstr(reason, why));
 	assert_int_equal(saferring_device_close(device), 0);
 }
 
@@ -465,6 +478,7 @@ int main(void)
 		T(revoking_frees_by_force_once),
 		T(a_region_that_another_freed_is_seen_at_submit),
 		T(a_region_that_another_freed_is_seen_at_completion),
+		T(a_ring_on_a_region_that_another_freed_is_refused),
 		T(a_module_that_cannot_be_used_is_passed_over),
 		T(the_probe_shows_the_module),
 	};

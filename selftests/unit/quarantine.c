@@ -7,8 +7,7 @@
  */
 #include <fcntl.h>
 #include "common.h"
-
-int __wrap_sr_uring_cancel_all(struct saferring_ring *ring);
+#include "wrap.h"
 
 int __wrap_sr_uring_cancel_all(struct saferring_ring *ring)
 {
@@ -55,7 +54,7 @@ static void what_does_not_come_back_is_quarantined_until_it_does(void **state)
 	assert_misuse(saferring_buffer_put(stage->pool, lost),
 		      SAFERRING_REASON_QUARANTINED, before);
 	assert_string_equal(last_report.owner_detail,
-			    "in quarantine as READ by ring main");
+			    "in quarantine as READ of 8 bytes by ring main");
 	other = get(stage->pool);
 	assert_int_equal(saferring_buffer_get(stage->pool, &none), -ENOBUFS);
 	assert_non_null(strstr(saferring_error_last()->what,
@@ -97,11 +96,10 @@ static void destroying_the_pool_takes_the_quarantined_back(void **state)
 
 int main(void)
 {
+#define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			what_does_not_come_back_is_quarantined_until_it_does),
-		cmocka_unit_test(
-			destroying_the_pool_takes_the_quarantined_back),
+		T(what_does_not_come_back_is_quarantined_until_it_does),
+		T(destroying_the_pool_takes_the_quarantined_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static void the_environment_has_the_last_word(void **state)
 {
 	struct saferring_device_options options;
 	struct saferring_device *device;
-	const char *forced = getenv("SAFERRING_BACKEND");
+	const char *forced = getenv("SAFERRING_BACKEND"), *reason;
 	char *kept = forced ? strdup(forced) : NULL;
 
 	(void)state;
@@ -89,8 +89,8 @@ static void the_environment_has_the_last_word(void **state)
 	assert_int_equal(saferring_device_open(&options, &device), 0);
 	assert_int_equal(saferring_device_backend(device),
 			 SAFERRING_BACKEND_PLAIN);
-	assert_string_not_equal(
-		saferring_device_reason(device, SAFERRING_BACKEND_THP), "");
+	reason = saferring_device_reason(device, SAFERRING_BACKEND_THP);
+	assert_string_not_equal(reason, "");
 	assert_int_equal(saferring_device_close(device), 0);
 
 	setenv("SAFERRING_BACKEND", "gold", 1);
@@ -108,6 +108,7 @@ static void a_device_is_refused_what_it_cannot_be(void **state)
 {
 	struct saferring_device_options options;
 	struct saferring_device *device = NULL;
+	const char *reason;
 	char path[8192];
 
 	(void)state;
@@ -133,9 +134,8 @@ static void a_device_is_refused_what_it_cannot_be(void **state)
 	assert_int_equal(saferring_device_open(&options, &device), 0);
 	assert_true(saferring_device_backend(device) >
 		    SAFERRING_BACKEND_MODULE);
-	assert_non_null(strstr(saferring_device_reason(
-				       device, SAFERRING_BACKEND_MODULE),
-			       "/dev/null"));
+	reason = saferring_device_reason(device, SAFERRING_BACKEND_MODULE);
+	assert_non_null(strstr(reason, "/dev/null"));
 	assert_int_equal(saferring_device_close(device), 0);
 }
 
@@ -187,6 +187,7 @@ static void a_strict_region_lies_on_its_node(void **state)
 	struct saferring_region_options options;
 	struct saferring_region *region;
 	int node, tried = 0;
+	char *bytes;
 	size_t place;
 
 	(void)state;
@@ -200,13 +201,11 @@ static void a_strict_region_lies_on_its_node(void **state)
 		assert_int_equal(saferring_region_create(device, &options,
 							 &region),
 				 0);
+		bytes = saferring_region_address(region);
 		for (place = 0; place < REGION_SIZE; place += 4096)
-			assert_int_equal(
-				saferring_node_of_address(
-					(char *)saferring_region_address(
-						region) +
-					place),
-				node);
+			assert_int_equal(saferring_node_of_address(bytes +
+								   place),
+					 node);
 		drop_region(region);
 		tried++;
 	}
@@ -488,27 +487,25 @@ static void the_node_of_a_file_is_found_or_refused(void **state)
 
 int main(void)
 {
+#define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_device_opens_everywhere_and_says_why_not_better),
-		cmocka_unit_test(a_forced_backend_is_used_or_refused),
-		cmocka_unit_test(the_environment_has_the_last_word),
-		cmocka_unit_test(a_device_is_refused_what_it_cannot_be),
-		cmocka_unit_test(memory_is_zeroed_whole_and_writable),
-		cmocka_unit_test(memory_is_present_on_the_node_that_info_names),
-		cmocka_unit_test(a_strict_region_lies_on_its_node),
-		cmocka_unit_test(bad_regions_are_refused),
-		cmocka_unit_test(a_region_says_why_better_memory_was_not_used),
-		cmocka_unit_test(unknown_flags_leave_the_region),
-		cmocka_unit_test(a_handle_after_revoke_is_refused),
-		cmocka_unit_test(a_stray_pointer_faults_after_revoke),
-		cmocka_unit_test(
-			a_queued_operation_does_not_reach_a_revoked_region),
-		cmocka_unit_test(
-			a_completion_into_a_revoked_region_is_reported),
-		cmocka_unit_test(the_other_regions_of_a_pool_live_on),
-		cmocka_unit_test(nodes_are_counted),
-		cmocka_unit_test(the_node_of_a_file_is_found_or_refused),
+		T(a_device_opens_everywhere_and_says_why_not_better),
+		T(a_forced_backend_is_used_or_refused),
+		T(the_environment_has_the_last_word),
+		T(a_device_is_refused_what_it_cannot_be),
+		T(memory_is_zeroed_whole_and_writable),
+		T(memory_is_present_on_the_node_that_info_names),
+		T(a_strict_region_lies_on_its_node),
+		T(bad_regions_are_refused),
+		T(a_region_says_why_better_memory_was_not_used),
+		T(unknown_flags_leave_the_region),
+		T(a_handle_after_revoke_is_refused),
+		T(a_stray_pointer_faults_after_revoke),
+		T(a_queued_operation_does_not_reach_a_revoked_region),
+		T(a_completion_into_a_revoked_region_is_reported),
+		T(the_other_regions_of_a_pool_live_on),
+		T(nodes_are_counted),
+		T(the_node_of_a_file_is_found_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

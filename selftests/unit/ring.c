@@ -616,9 +616,14 @@ static void null_is_refused_or_ignored(void **state)
 	int (*reap)(struct saferring_ring *ring,
 		    struct saferring_completion *completions,
 		    unsigned int max) = saferring_ring_reap;
+	int (*queue)(struct saferring_ring *ring, int fd,
+		     saferring_buffer buffer, size_t start, size_t length,
+		     uint64_t offset, uint64_t user_data) = saferring_ring_read;
 	struct saferring_completion completion;
 
 	(void)state;
+	assert_int_equal(queue(NULL, 0, SAFERRING_BUFFER_NONE, 0, 1, 0, 0),
+			 -EINVAL);
 	assert_int_equal(saferring_ring_destroy(NULL, 0), 0);
 	assert_int_equal(submit(NULL), -EINVAL);
 	assert_int_equal(withdraw(NULL), -EINVAL);

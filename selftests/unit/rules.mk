@@ -1,60 +1,60 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Unit tests of the library: plain programs that print TAP. They need neither
-# the module nor privileges, and run on whatever backend there is.
+# Tests of the library, one program for each object, run natively and in the
+# virtual machine. They link the static library, so as to be found alone, and so
+# that some can put functions of their own in the place of the library's.
 
-UNIT_OUT := $(BUILD)/unit
-UNIT_SRC := $(filter-out selftests/unit/common.c,$(wildcard selftests/unit/*.c))
-UNIT_BIN := $(sort $(UNIT_SRC:selftests/unit/%.c=$(UNIT_OUT)/%))
-UNIT_CFLAGS := $(SR_CFLAGS) -Iinclude/uapi -pthread
+UNIT_DIR := $(BUILD)/unit
+UNIT_SOURCES := $(filter-out selftests/unit/common.c, \
+		  $(wildcard selftests/unit/*.c))
+UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 
-# Functions that a test puts its own in the place of.
+# By test: the functions that it replaces.
 UNIT_WRAP_module := open ioctl mmap
 UNIT_WRAP_quarantine := sr_uring_cancel_all
 UNIT_WRAP_submit := io_uring_submit
 
-# Besides the programs, the interface, which needs the compiler and the tree.
-CHECK_NATIVE += $(UNIT_BIN) selftests/unit/interface
-tests: $(UNIT_BIN)
+tests: $(UNIT_TESTS)
+# The interface is tested with the compiler and the tree at hand.
+CHECK_NATIVE += $(UNIT_TESTS) selftests/unit/interface
+CHECK_VM += $(UNIT_TESTS)
 
-$(UNIT_OUT)/%.o: selftests/unit/%.c
-	$(call say,CC,$<)
+$(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
+	       selftests/unit/common.h $(LIB_STATIC)
+	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(UNIT_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
+		$(filter %.c %.a,$^) \
+		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) -lcmocka $(LIB_LIBS)
 
-$(UNIT_BIN): $(UNIT_OUT)/%: $(UNIT_OUT)/%.o $(UNIT_OUT)/common.o $(LIB_A)
-	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB_A) \
-		$(foreach w,$(UNIT_WRAP_$*),-Wl,--wrap=$(w)) \
-		-lcmocka $(LIB_LIBS)
+# --- these tests alone, also under sanitizers and valgrind
 
-# Not with instrumented objects, which need the sanitizer's own library.
-UNIT_INTERFACE = $(if $(findstring -fsanitize,$(CFLAGS)),,selftests/unit/interface)
+UNIT_INTERFACE := selftests/unit/interface
 
-.PHONY: check-unit
-check-unit: $(UNIT_BIN) library
-	$(Q)BUILD=$(BUILD) CC="$(CC)" selftests/unit/run $(UNIT_BIN) \
+.PHONY: check-unit check-asan check-tsan check-valgrind
+check-unit: $(UNIT_TESTS) library	## the library's tests alone, natively
+	$(Q)BUILD=$(BUILD) CC="$(CC)" selftests/unit/run $(UNIT_TESTS) \
 		$(UNIT_INTERFACE)
 
--include $(UNIT_BIN:=.d) $(UNIT_OUT)/common.d
-.SECONDARY: $(UNIT_BIN:=.o) $(UNIT_OUT)/common.o
-
-# The same under sanitizers and valgrind, each built in a directory of its own.
+# Each is built in a directory of its own. The interface is left out: programs
+# do not link instrumented libraries.
 SANITIZE_ASAN := -O1 -g -fsanitize=address,undefined \
 		 -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE_TSAN := -O1 -g -fsanitize=thread
 
-.PHONY: check-asan check-tsan check-valgrind
-check-asan:
-	$(Q)ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
-		$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE_ASAN)" check-unit
+check-asan:	## the same under the address sanitizer and UBSan
+	$(Q)ASAN_OPTIONS=detect_stack_use_after_return=1 \
+		UBSAN_OPTIONS=print_stacktrace=1 \
+		$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE_ASAN)" \
+		UNIT_INTERFACE= check-unit
 
-check-tsan:
+check-tsan:	## the same under the thread sanitizer
 	$(Q)TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-		$(MAKE) BUILD=$(BUILD)/tsan CFLAGS="$(SANITIZE_TSAN)" check-unit
+		$(MAKE) BUILD=$(BUILD)/tsan CFLAGS="$(SANITIZE_TSAN)" \
+		UNIT_INTERFACE= check-unit
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
 	    --errors-for-leak-kinds=definite --child-silent-after-fork=yes
-check-valgrind: $(UNIT_BIN)
+check-valgrind: $(UNIT_TESTS)	## the same under valgrind
 	$(Q)UNIT_WRAPPER="$(VALGRIND)" UNIT_TIMEOUT=1200 \
-		selftests/unit/run $(UNIT_BIN)
+		selftests/unit/run $(UNIT_TESTS)

@@ -5,9 +5,7 @@
  */
 #include <liburing.h>
 #include "common.h"
-
-int __wrap_io_uring_submit(struct io_uring *uring);
-int __real_io_uring_submit(struct io_uring *uring);
+#include "wrap.h"
 
 /* What the next submission is to answer, or 0 for the truth. */
 static int answer;

@@ -30,14 +30,27 @@
  *   EBUSY       the region is pinned by the kernel or a device
  *   ETIMEDOUT   the region was still pinned when the time was up
  *   EINTR       a signal came while waiting
+ *   EOVERFLOW   the slot has no further generation for RENEW
+ *   EBADF       IMPORT: not an open descriptor
+ *   EMFILE      EXPORT, DMABUF: the process may open no more descriptors
+ *   ENFILE      ALLOC, EXPORT, DMABUF: the system may open no more files
  *
  * What mmap() answers, besides an address:
  *
  *   ENXIO       no live region answers to that offset: it is stale or made up
  *   EINVAL      MAP_PRIVATE, or a range beyond the end of the region
  *   EPERM       the control area was to be mapped writable
+ *   EFBIG, EDQUOT, ENOMEM, ENFILE   at offset 0, as for ALLOC
  *
  * A command that fails has changed nothing.
+ *
+ * Offset 0 of the device is a fresh region of the mapping's length, for programs
+ * that can map a file for their buffers and know nothing of this interface. It
+ * follows the memory policy of the caller, has no slot, and goes with its last
+ * mapping.
+ *
+ * A 32-bit process reaches the control area and offset 0. Offsets of regions are
+ * beyond what its mmap() can express; it maps the descriptor that EXPORT gives.
  */
 #ifndef _UAPI_LINUX_SAFER_RING_H
 #define _UAPI_LINUX_SAFER_RING_H
@@ -69,6 +82,10 @@ enum safer_ring_backend {
 #define SAFER_RING_FEATURE_EXACT_PIN	(1ULL << 2) /* pins are known, not guessed,
 						     * for orders above 0
 						     */
+#define SAFER_RING_FEATURE_FRESH_MAP	(1ULL << 3) /* a fresh region at offset 0 */
+#define SAFER_RING_FEATURE_RENEW	(1ULL << 4) /* SAFER_RING_RENEW */
+#define SAFER_RING_FEATURE_SHARE	(1ULL << 5) /* EXPORT and IMPORT */
+#define SAFER_RING_FEATURE_DMABUF	(1ULL << 6) /* SAFER_RING_DMABUF */
 
 /**
  * struct safer_ring_info - ioctl(SAFER_RING_INFO)
@@ -154,12 +171,15 @@ struct safer_ring_alloc {
  * @size: in: sizeof(struct safer_ring_free)
  * @flags: in: SAFER_RING_FREE bits
  * @slot: in: the slot that ALLOC gave
- * @timeout_ms: in: milliseconds to wait with SAFER_RING_FREE_WAIT, else 0
+ * @timeout_ms: in: milliseconds to wait with SAFER_RING_FREE_WAIT, else 0; out:
+ *	after EINTR, what is left of them
  * @generation: in: the generation that ALLOC gave
  * @quarantine: out: bytes that stay until the kernel or a device lets go of them
  *
  * From the moment this succeeds the generation in the control area differs, and
- * touching a mapping of the region raises SIGBUS.
+ * touching a mapping of the region raises SIGBUS, here and in every process that
+ * imported it. In the slot of an importer FREE only gives up that slot: the flags
+ * make no difference, the memory and its mappings stay.
  */
 struct safer_ring_free {
 	__u32 size;
@@ -176,7 +196,7 @@ struct safer_ring_free {
  * @flags: in: must be 0
  * @slot: in: slot to look at
  * @node: out: NUMA node of the memory
- * @generation: in: the generation that ALLOC gave, or 0 for whatever region is
+ * @generation: in: the generation that ALLOC or IMPORT gave, or 0 for whatever region is
  *	in the slot; out: its generation
  * @length: out: bytes of the region
  * @mmap_offset: out: mmap offset of its first byte
@@ -200,10 +220,81 @@ struct safer_ring_query {
 	__u32 folios_busy;
 };
 
+/**
+ * struct safer_ring_renew - ioctl(SAFER_RING_RENEW)
+ * @size: in: sizeof(struct safer_ring_renew)
+ * @flags: in: must be 0
+ * @slot: in: the slot that ALLOC or IMPORT gave
+ * @reserved: in: must be 0
+ * @generation: in: the slot's generation; out: its new one
+ * @mmap_offset: out: mmap offset of the region's first byte from now on
+ *
+ * Every handle made with the old generation is stale; the memory, its contents
+ * and its mappings stay. Slots of others are not touched.
+ */
+struct safer_ring_renew {
+	__u32 size;
+	__u32 flags;
+	__u32 slot;
+	__u32 reserved;
+	__aligned_u64 generation;
+	__aligned_u64 mmap_offset;
+};
+
+/**
+ * struct safer_ring_export - ioctl(SAFER_RING_EXPORT) and ioctl(SAFER_RING_DMABUF)
+ * @size: in: sizeof(struct safer_ring_export)
+ * @flags: in: must be 0
+ * @slot: in: the slot that ALLOC or IMPORT gave
+ * @fd: out: a new descriptor, closed on exec
+ * @generation: in: the slot's generation
+ *
+ * EXPORT gives a descriptor to be sent to another process, which can map it from
+ * offset 0 on, or IMPORT it. DMABUF gives a dma-buf, each attachment of which
+ * counts as a pin. Neither keeps the region from being freed by its owner.
+ */
+struct safer_ring_export {
+	__u32 size;
+	__u32 flags;
+	__u32 slot;
+	__s32 fd;
+	__aligned_u64 generation;
+};
+
+/**
+ * struct safer_ring_import - ioctl(SAFER_RING_IMPORT)
+ * @size: in: sizeof(struct safer_ring_import)
+ * @flags: in: must be 0
+ * @fd: in: a descriptor that EXPORT gave; it may be closed afterwards
+ * @slot: out: slot of this open file that the region got
+ * @generation: out: its generation, which changes when the owner frees the region
+ * @length: out: bytes of the region
+ * @mmap_offset: out: mmap offset of its first byte
+ * @node: out: NUMA node of the memory
+ * @order: out: order of its pages
+ *
+ * The memory stays charged to its owner.
+ */
+struct safer_ring_import {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 slot;
+	__aligned_u64 generation;
+	__aligned_u64 length;
+	__aligned_u64 mmap_offset;
+	__s32 node;
+	__u32 order;
+};
+
 #define SAFER_RING_INFO		_IO(SAFER_RING_IOC_MAGIC, 0x00)
 #define SAFER_RING_ALLOC	_IO(SAFER_RING_IOC_MAGIC, 0x01)
 #define SAFER_RING_FREE		_IO(SAFER_RING_IOC_MAGIC, 0x02)
 #define SAFER_RING_QUERY	_IO(SAFER_RING_IOC_MAGIC, 0x03)
+#define SAFER_RING_RENEW	_IO(SAFER_RING_IOC_MAGIC, 0x04)
+#define SAFER_RING_EXPORT	_IO(SAFER_RING_IOC_MAGIC, 0x05)
+#define SAFER_RING_IMPORT	_IO(SAFER_RING_IOC_MAGIC, 0x06)
+#define SAFER_RING_DMABUF	_IO(SAFER_RING_IOC_MAGIC, 0x07)
 
 /**
  * struct safer_ring_control - first page of the control area
