@@ -39,8 +39,7 @@ static int probe_hugetlb(struct saferring_device *device)
 	if (free || extra)
 		return 0;
 	snprintf(reason, SR_REASON_MAX,
-		 "no huge page of 2 MiB is free, %llu are reserved: raise "
-		 "vm.nr_hugepages",
+		 "no huge page of 2 MiB is free, %llu are reserved: raise vm.nr_hugepages",
 		 (unsigned long long)total);
 	return -ENOMEM;
 }

@@ -19,8 +19,7 @@ static int fail_exhausted(struct saferring_pool *pool)
 		.name = pool->name,
 		.needed = pool->count + 1,
 		.limit = pool->count,
-		.cure = "reap completions and put buffers, or create the pool "
-			"with more",
+		.cure = "reap completions and put buffers, or create the pool with more",
 	};
 
 	if (!pool->live_regions) {
@@ -33,9 +32,7 @@ static int fail_exhausted(struct saferring_pool *pool)
 	if (saferring_pool_stats(pool, &stats))
 		return saferring_error_last()->code;
 	return sr_fail(&fault,
-		       "none of %zu buffers is free: %llu held, %llu in "
-		       "flight, %llu in caches of other threads, %llu in "
-		       "quarantine, %llu gone, %llu retired",
+		       "none of %zu buffers is free: %llu held, %llu in flight, %llu in caches of other threads, %llu in quarantine, %llu gone, %llu retired",
 		       pool->count, (unsigned long long)stats.held,
 		       (unsigned long long)stats.in_flight,
 		       (unsigned long long)stats.cached,
@@ -246,8 +243,7 @@ static void describe_own(struct saferring_pool *pool, uint64_t word,
 			 (unsigned long long)changes);
 	if (error->reason == SAFERRING_REASON_SUPERSEDED)
 		snprintf(error->cure, sizeof(error->cure),
-			 "use the handle that the completion brought, or that "
-			 "get returned last");
+			 "use the handle that the completion brought, or that get returned last");
 }
 
 /* The pool with the word's id is alive, and not the one that was named. */

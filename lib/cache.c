@@ -11,13 +11,8 @@
 
 struct saferring_cache sr_cache_empty;
 
-#define E1  &sr_cache_empty
-#define E4  E1, E1, E1, E1
-#define E16 E4, E4, E4, E4
-
-_Static_assert(SAFERRING_CACHE_SLOTS == 64, "the initialiser has 64 members");
 __thread struct saferring_cache *saferring_caches[SAFERRING_CACHE_SLOTS] = {
-	E16, E16, E16, E16
+	[0 ... SAFERRING_CACHE_SLOTS - 1] = &sr_cache_empty,
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -22,12 +22,4 @@
 #define CAP_IPC_LOCK 14
 #endif
 
-/* Of io_uring, by number: an enumerator cannot be asked for by #ifdef. */
-#define SR_SETUP_SUBMIT_ALL   (1U << 7) /* Linux 5.18 */
-#define SR_SETUP_COOP_TASKRUN (1U << 8) /* Linux 5.19 */
-#define SR_SETUP_TASKRUN_FLAG (1U << 9) /* Linux 5.19 */
-#define SR_SQ_TASKRUN	      (1U << 2) /* Linux 5.19 */
-#define SR_CANCEL_ALL	      (1U << 0) /* Linux 5.19 */
-#define SR_CANCEL_ANY	      (1U << 2) /* Linux 5.19 */
-
 #endif /* SAFERRING_COMPAT_H */

@@ -65,8 +65,7 @@ static int wanted_backend(const struct saferring_device_options *options)
 				.code = -EINVAL,
 				.reason = SAFERRING_REASON_ARGUMENT,
 				.operation = "device_open",
-				.cure = "one of auto, module, hugetlb, thp, "
-					"plain",
+				.cure = "one of auto, module, hugetlb, thp, plain",
 			},
 			"SAFERRING_BACKEND=%s names no backend", name);
 	}
@@ -90,7 +89,7 @@ static int set_path(struct saferring_device *device,
 		return sr_fail_argument("device_open",
 					"path of %zu bytes, at most %zu",
 					strlen(path), sizeof(device->path) - 1);
-	strcpy(device->path, path);
+	memcpy(device->path, path, strlen(path) + 1);
 	return 0;
 }
 
@@ -104,8 +103,7 @@ static int fail_forced(const struct saferring_device *device, int kind,
 			.operation = "device_open",
 			.kind = "backend",
 			.name = backend_names[kind],
-			.cure = "allow another: backend auto, or unset "
-				"SAFERRING_BACKEND",
+			.cure = "allow another: backend auto, or unset SAFERRING_BACKEND",
 		},
 		"%s", device->reason[kind]);
 }

@@ -3,8 +3,9 @@
  * Exported functions of the same names as the inline ones, for languages that
  * cannot include the headers.
  */
-#pragma GCC diagnostic ignored "-Wmissing-prototypes" /* declared where defined */
 #define SAFERRING_INLINE SAFERRING_API
+/* The headers have their definitions only. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #include <saferring.h>
 
 unsigned int saferring_version(void)

@@ -29,11 +29,15 @@
 #define SR_FIXED_BUFFERS_MAX 16384
 
 #define SR_ROUND_UP(x, to) (((x) + (to) - 1) / (to) * (to))
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
 #define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
 
 /* ---- error.c ---- */
 
-/*
+/**
  * struct sr_fault - what an error is about; the text comes beside it
  * @code: -errno that the function will return
  * @reason: enum saferring_reason
@@ -85,7 +89,7 @@ int sr_epoch_begin(uint64_t *epoch);
 
 static inline bool sr_forked(uint64_t epoch)
 {
-	return __builtin_expect(*sr_epoch_mark != epoch, 0);
+	return SAFERRING_UNLIKELY(*sr_epoch_mark != epoch);
 }
 
 void sr_registry_lock(void);
@@ -188,7 +192,7 @@ struct saferring_region {
 	char reason[SR_BACKENDS * SR_REASON_MAX];
 };
 
-/*
+/**
  * struct sr_backend - a kind of memory
  * @kind: enum saferring_backend
  * @probe: whether it can be used; fills the device's reason if not
@@ -323,7 +327,7 @@ static inline unsigned char *sr_buffer_address(const struct saferring_pool *pool
 {
 	uint64_t offset = word & pool->fast.mask;
 
-	if (__builtin_expect(pool->fast.base != NULL, 1))
+	if (SAFERRING_LIKELY(pool->fast.base))
 		return pool->fast.base + (offset << pool->fast.shift);
 	return (unsigned char *)(pool->base[(offset >> SR_INDEX_SHIFT) >>
 					    pool->region_bits] +
@@ -361,17 +365,15 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 /* ---- ring.c, operation.c, uring.c, quarantine.c ---- */
 
 /*
- * user_data of an SQE: this constant in bits 56-63, then the generation of the
- * operation record, then its index in bits 0-15.
+ * The key of an operation is the user_data of its SQE: the index of its record
+ * in bits 0-15, a constant in bits 16-23, and above them the generation of the
+ * record, which is free to wrap: it tells a completion of this use of the record
+ * from those of the uses before.
  */
-#define SR_USER_DATA_MARK   0xB9UL
-#define SR_USER_DATA_SHIFT  56
-#define SR_OPERATION_BITS   16
-#define SR_OPERATION_INDEX_MASK ((1UL << SR_OPERATION_BITS) - 1)
-/* The index of a request to cancel: no record has it. */
-#define SR_OPERATION_CANCEL SR_OPERATION_INDEX_MASK
-#define SR_OPERATION_GENERATION_MASK                                           \
-	((1UL << (SR_USER_DATA_SHIFT - SR_OPERATION_BITS)) - 1)
+#define SR_KEY_INDEX_MASK 0xffffUL
+#define SR_KEY_MARK	  0xb90000UL
+#define SR_KEY_STEP	  (1UL << 24)
+#define SR_KEY_CANCEL	  (SR_KEY_MARK | SR_KEY_INDEX_MASK)
 
 /*
  * struct sr_operation - a read or write that is queued or in flight
@@ -395,10 +397,12 @@ struct sr_operation {
 
 /*
  * struct sr_attachment - a pool as a ring sees it
+ * @one_piece: all its buffers lie in the fixed buffer @first[0], or none does
  * @first: by region: index of its first fixed buffer
  */
 struct sr_attachment {
 	struct saferring_pool *pool;
+	bool one_piece;
 	uint32_t first[SAFERRING_POOL_REGIONS_MAX];
 };
 
@@ -420,7 +424,12 @@ struct sr_watch {
  * @pending_first: index in @pending
  * @pending_count: their number
  * @watch: the devices
+ * @cancel_result: what the last request to cancel came to
  * @any_gone: a region of some pool is gone
+ * @opcode: by kind of operation: what the kernel calls it
+ * @done: by kind of operation: how many were handed out
+ * @bytes: by kind of operation: bytes that they moved
+ * @stats: those counters that are not made of the others
  * @next: in the registry's list, or in the quarantine
  */
 struct saferring_ring {
@@ -431,8 +440,12 @@ struct saferring_ring {
 	unsigned int queued;
 	unsigned int pending_first;
 	unsigned int pending_count;
+	int cancel_result;
 	bool fixed;
 	bool any_gone;
+	uint8_t opcode[3];
+	uint64_t done[3];
+	uint64_t bytes[3];
 	uint32_t *free;
 	uint32_t *pending;
 	struct sr_operation *operation;
@@ -462,23 +475,19 @@ static inline unsigned int sr_ring_in_flight(const struct saferring_ring *ring)
 
 extern struct saferring_ring *sr_rings; /* under the registry lock */
 void sr_ring_free(struct saferring_ring *ring);
-void sr_ring_detach_pools(struct saferring_ring *ring);
 
 /* quarantine.c */
+/* With the registry locked: take over a ring that is not idle. */
 void sr_quarantine_add(struct saferring_ring *ring);
+/* In a child: the rings are the parent's. */
+void sr_quarantine_forget(void);
 /* How a buffer is in flight, for people. Returns false if no ring has it. */
 bool sr_ring_find_word(uint64_t word, char *text, size_t length);
 
 /* operation.c */
 /* Complete all that can be without waiting, buffers going to their pools. */
 void sr_ring_return_completed(struct saferring_ring *ring);
-/* Take back what is queued. Returns the number of operations. */
 int sr_ring_withdraw_all(struct saferring_ring *ring);
-/* The tag of the buffer that an operation has. */
-static inline uint64_t *sr_operation_tag(const struct sr_operation *operation)
-{
-	return saferring_buffer_tag(&operation->pool->fast, operation->word);
-}
 
 /*
  * uring.c: the only place besides operation.c that talks to liburing. Functions
@@ -488,18 +497,26 @@ int sr_uring_open(struct saferring_ring *ring);
 void sr_uring_close(struct saferring_ring *ring);
 int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count);
-/*
- * Start what is queued, wait for @min completions. Counts what was started, also
- * when it returns an error, as it does when it waited in vain (-ETIME).
- */
+/* Start what is queued, wait for @min completions. Returns operations taken. */
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns);
 /* Completions in the ring; lets the kernel bring up those that it still has. */
 unsigned int sr_uring_ready(struct saferring_ring *ring);
-/* Ask for every operation in flight to be cancelled. */
+/* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
-/* Take the newest SQE that is queued back. Returns its key. */
-uint64_t sr_uring_withdraw(struct saferring_ring *ring);
+/* Take back all SQEs that the kernel has not taken. */
+void sr_uring_withdraw(struct saferring_ring *ring);
+/*
+ * An SQE that the caller fills. There always is one, because an operation has a
+ * record, and the queue has at least as many entries as there are records.
+ */
+static inline struct io_uring_sqe *sr_uring_next(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+
+	return &sq->sqes[sq->sqe_tail++ & *sq->kring_mask];
+}
+
 /* The number-th SQE that is queued, oldest first. */
 struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
 				     unsigned int number);

@@ -130,16 +130,13 @@ int sr_options_in(const char *operation, void *known, size_t known_size,
 	memcpy(&size, options, sizeof(size));
 	if (size <= sizeof(size))
 		return sr_fail_argument(operation,
-					"options of size %zu: set it to their "
-					"sizeof",
+					"options of size %zu: set it to their sizeof",
 					size);
 	if (size > known_size &&
 	    !is_zero((const unsigned char *)options + known_size,
 		     size - known_size))
 		return sr_fail_argument(operation,
-					"options that this version of the "
-					"library does not know, beyond byte "
-					"%zu",
+					"options that this version of the library does not know, beyond byte %zu",
 					known_size);
 	memcpy(known, options, SR_MIN(size, known_size));
 	return 0;
@@ -153,8 +150,7 @@ int sr_info_out(const char *operation, void *out, const void *known,
 	memcpy(&size, out, sizeof(size));
 	if (size <= sizeof(size))
 		return sr_fail_argument(operation,
-					"a structure of size %zu: set it to "
-					"its sizeof",
+					"a structure of size %zu: set it to its sizeof",
 					size);
 	if (size > known_size)
 		memset((unsigned char *)out + known_size, 0, size - known_size);

@@ -39,8 +39,7 @@ static int open_node(struct saferring_device *device)
 	case EACCES:
 	case EPERM:
 		return give_reason(device, -EACCES,
-				   "no permission, is the user in the group of "
-				   "the device?");
+				   "no permission, is the user in the group of the device?");
 	default:
 		return give_reason(device, -errno, "open failed");
 	}
@@ -120,8 +119,7 @@ static int fail_alloc(const struct saferring_region *region,
 	case EDQUOT:
 		fault.reason = SAFERRING_REASON_QUOTA;
 		fault.limit = SR_MIN(info->quota_user, info->quota_total);
-		fault.cure = "free regions, or raise the quotas, which are "
-			     "parameters of the module";
+		fault.cure = "free regions, or raise the module's quota parameters";
 		break;
 	case ENOSPC:
 		fault.reason = SAFERRING_REASON_QUOTA;
@@ -138,8 +136,7 @@ static int fail_alloc(const struct saferring_region *region,
 		fault.reason = alloc->flags & SAFER_RING_ALLOC_STRICT ?
 				       SAFERRING_REASON_PLACEMENT :
 				       SAFERRING_REASON_MEMORY;
-		fault.cure = "look at numactl -H and at the limit of the "
-			     "control group";
+		fault.cure = "look at numactl -H and at the limit of the control group";
 		break;
 	case EPERM:
 		fault.reason = SAFERRING_REASON_PLACEMENT;
@@ -252,9 +249,8 @@ static int fail_release(const struct saferring_region *region,
 			       .operation = operation,
 			       .kind = "region",
 			       .name = region->name,
-			       .cure = busy ? "wait longer, or force: pinned "
-					      "pages then go to quarantine" :
-					      NULL,
+			       .cure = busy ? "wait longer, or force: then it is quarantined" :
+				       NULL,
 		       },
 		       "the module does not free it: %s", strerror(-error));
 }

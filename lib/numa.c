@@ -19,15 +19,22 @@ static bool has_numa(void)
 	return numa_available() >= 0;
 }
 
+static bool is_allowed(int node)
+{
+	struct bitmask *allowed = numa_get_mems_allowed();
+	const bool found = numa_bitmask_isbitset(allowed, (unsigned int)node);
+
+	numa_bitmask_free(allowed);
+	return found;
+}
+
 int saferring_node_usable(int node)
 {
 	if (!has_numa())
 		return node == 0;
 	if (node < 0 || node > numa_max_node())
 		return 0;
-	return numa_bitmask_isbitset(numa_get_mems_allowed(),
-				     (unsigned int)node) &&
-	       numa_node_size64(node, NULL) > 0;
+	return is_allowed(node) && numa_node_size64(node, NULL) > 0;
 }
 
 int saferring_node_max(void)

@@ -1,238 +1,202 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Operation: a read or write from the moment it is queued to its completion, and
- * the buffer that changes hands with it.
+ * Operation: the way of a read or write through a ring. It is queued with the
+ * buffer going to the kernel, and it completes with the buffer coming back.
  *
- * Queueing turns the buffer's tag from USER to KERNEL, which no handle equals. A
- * completion turns it to USER of the next generation, which is the fresh handle.
- * In between the buffer belongs to the record; a record is freed by the CQE that
- * carries its key, or when its SQE was taken back before the kernel read it.
+ * A record is in use from queueing to reaping. As there are no more records
+ * than entries in the submission queue, that queue is never full.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "internal.h"
 
-/* ---- regions that go while operations are under way ---- */
-
-static void look_at_regions(struct saferring_ring *ring)
+static const char *name_of(int kind)
 {
-	size_t number, region;
-
-	for (number = 0; number < ring->attachment_count; number++) {
-		struct saferring_pool *pool = ring->attachment[number].pool;
-
-		for (region = 0; region < pool->region_count; region++) {
-			if (sr_region_live(pool->region[region]))
-				continue;
-			sr_pool_region_gone(pool, region, false);
-			ring->any_gone = true;
-		}
-	}
+	return kind == SAFERRING_OPERATION_READ ? "ring_read" : "ring_write";
 }
 
-/* One load a device tells that no region has gone since the last time. */
-static void watch_regions(struct saferring_ring *ring)
-{
-	bool changed = false;
-	size_t number;
-	uint64_t now;
+/* ---- refusals ---- */
 
-	for (number = 0; number < ring->watch_count; number++) {
-		now = __atomic_load_n(ring->watch[number].revocations,
-				      __ATOMIC_ACQUIRE);
-		changed |= now != ring->watch[number].seen;
-		ring->watch[number].seen = now;
-	}
-	if (__builtin_expect(changed, 0))
-		look_at_regions(ring);
+static int fail_handle(struct saferring_ring *ring, struct saferring_pool *pool,
+		       uint64_t word, int kind)
+{
+	/* In a child no tag matches, so this is where it is found out. */
+	if (sr_forked(ring->epoch))
+		return sr_fail_forked(name_of(kind), "ring", ring->name);
+	return sr_misuse(pool, word, name_of(kind), ring);
 }
 
-static size_t region_of(const struct saferring_pool *pool, uint64_t word)
+static int fail_range(struct saferring_ring *ring,
+		      const struct saferring_pool *pool, size_t start,
+		      size_t length, int kind)
 {
-	return pool->region_count == 1 ?
-		       0 : sr_word_index(pool, word) >> pool->region_bits;
+	struct sr_fault fault = {
+		.code = length ? -ERANGE : -EINVAL,
+		.reason = length ? SAFERRING_REASON_BOUNDS :
+				   SAFERRING_REASON_ARGUMENT,
+		.operation = name_of(kind),
+		.kind = "pool",
+		.name = pool->name,
+		.needed = length > SIZE_MAX - start ? SIZE_MAX :
+						      start + length,
+		.limit = pool->buffer_size,
+	};
+
+	ring->stats.refused++;
+	if (!length)
+		return sr_fail(&fault, "length 0");
+	return sr_fail(&fault,
+		       "bytes %zu and %zu more do not lie in a buffer of %zu",
+		       start, length, pool->buffer_size);
 }
 
-static bool is_gone(const struct sr_operation *operation)
+static int fail_depth(struct saferring_ring *ring, int kind)
 {
-	const struct saferring_pool *pool = operation->pool;
-
-	return pool->region_gone[region_of(pool, operation->word)];
+	ring->stats.refused++;
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_DEPTH,
+			       .operation = name_of(kind),
+			       .kind = "ring",
+			       .name = ring->name,
+			       .needed = ring->depth + 1,
+			       .limit = ring->depth,
+			       .cure = "reap completions, or create the ring deeper",
+		       },
+		       "all %u operations are taken: %u queued, %u in flight, %u to be reaped",
+		       ring->depth, ring->queued, sr_ring_in_flight(ring),
+		       ring->pending_count);
 }
 
-static struct sr_operation *find(struct saferring_ring *ring, uint64_t key)
+/* The buffer's last generation cannot be followed by a completion's. */
+static int fail_last(struct saferring_ring *ring,
+		     const struct saferring_pool *pool, uint64_t word, int kind)
 {
-	const uint64_t index = key & SR_OPERATION_INDEX_MASK;
-	struct sr_operation *operation;
+	struct saferring_error *error = sr_error_begin(
+		-ESTALE, SAFERRING_REASON_RETIRED, name_of(kind));
 
-	if (index >= ring->depth)
-		return NULL;
-	operation = &ring->operation[index];
-	return operation->key == key && operation->word ? operation : NULL;
-}
-
-/* What is queued on a region that is gone becomes a NOP that reports it. */
-static void stop_queued_on_gone(struct saferring_ring *ring)
-{
-	struct sr_operation *operation;
-	struct io_uring_sqe *sqe;
-	unsigned int number;
-
-	for (number = 0; number < ring->queued; number++) {
-		sqe = sr_uring_queued(ring, number);
-		operation = find(ring, sqe->user_data);
-		if (!operation || !is_gone(operation))
-			continue;
-		io_uring_prep_nop(sqe);
-		sqe->user_data = operation->key;
-		operation->override = -ESTALE;
-	}
+	ring->stats.refused++;
+	error->handle = word;
+	error->index = (uint32_t)sr_word_index(pool, word);
+	error->owner = SAFERRING_OWNER_USER;
+	snprintf(error->object, sizeof(error->object), "pool %s", pool->name);
+	snprintf(error->what, sizeof(error->what),
+		 "the buffer has used up its generations");
+	snprintf(error->cure, sizeof(error->cure), "put it and get another");
+	return error->code;
 }
 
 /* ---- queueing ---- */
 
-static int refuse(struct saferring_ring *ring, int code, int reason,
-		  const char *operation, const char *cure, uint64_t needed,
-		  uint64_t limit, const char *what)
-{
-	const struct sr_fault fault = {
-		.code = code,
-		.reason = reason,
-		.operation = operation,
-		.kind = "ring",
-		.name = ring->name,
-		.cure = cure,
-		.needed = needed,
-		.limit = limit,
-	};
-
-	ring->stats.refused++;
-	return sr_fail(&fault, "%s", what);
-}
-
-static int refuse_range(struct saferring_ring *ring, const char *operation,
-			const struct saferring_pool *pool, size_t start,
-			size_t length)
-{
-	char what[128];
-
-	if (!length || length > INT32_MAX) {
-		snprintf(what, sizeof(what),
-			 "%zu bytes, allowed are 1 to %d", length, INT32_MAX);
-		return refuse(ring, -EINVAL, SAFERRING_REASON_ARGUMENT,
-			      operation, NULL, length, INT32_MAX, what);
-	}
-	snprintf(what, sizeof(what),
-		 "bytes %zu to %zu of a buffer of %zu bytes", start,
-		 start + length, pool->buffer_size);
-	return refuse(ring, -ERANGE, SAFERRING_REASON_BOUNDS, operation, NULL,
-		      start + length, pool->buffer_size, what);
-}
-
-static int refuse_full(struct saferring_ring *ring, const char *operation)
-{
-	char what[64];
-
-	snprintf(what, sizeof(what), "%u operations are queued or in flight",
-		 ring->depth);
-	return refuse(ring, -EBUSY, SAFERRING_REASON_DEPTH, operation,
-		      "reap completions, or create the ring with more depth",
-		      ring->depth + 1UL, ring->depth, what);
-}
-
-/* The index of the fixed buffer that an address in a region lies in. */
-static uint16_t fixed_index(const struct sr_attachment *attachment,
-			    uint64_t word, const unsigned char *address)
+/*
+ * Index of the fixed buffer that holds a buffer, for pools of several. Out of
+ * line, because its registers would be saved for the others as well.
+ */
+static __attribute__((noinline)) uint32_t
+fixed_index(const struct sr_attachment *attachment, uint64_t word)
 {
 	const struct saferring_pool *pool = attachment->pool;
-	const size_t region = region_of(pool, word);
-	const size_t within = (size_t)(address - pool->region[region]->address);
+	const size_t index = sr_word_index(pool, word);
+	size_t region = 0, inside = index;
 
-	return (uint16_t)(attachment->first[region] + within / SR_FIXED_MAX);
+	if (pool->region_count > 1) {
+		region = index >> pool->region_bits;
+		inside = index - (region << pool->region_bits);
+	}
+	return attachment->first[region] +
+	       (uint32_t)((inside << pool->buffer_shift) / SR_FIXED_MAX);
 }
 
-static void prepare(struct saferring_ring *ring, struct sr_operation *operation,
-		    const struct sr_attachment *attachment, int fd,
-		    size_t start, uint64_t offset)
-{
-	unsigned char *buffer = sr_buffer_address(operation->pool,
-						  operation->word);
-	/* The queue has at least as many entries as there are records. */
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-	const bool read = operation->kind == SAFERRING_OPERATION_READ;
-	int opcode = read ? IORING_OP_READ : IORING_OP_WRITE;
-
-	if (ring->fixed)
-		opcode = read ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
-	io_uring_prep_rw(opcode, sqe, fd, buffer + start, operation->length,
-			 offset);
-	if (ring->fixed)
-		sqe->buf_index = fixed_index(attachment, operation->word,
-					     buffer);
-	sqe->user_data = operation->key;
-	ring->queued++;
-	ring->stats.queued++;
-}
-
-/* A free record, whose key no CQE under way carries. */
 static struct sr_operation *take_record(struct saferring_ring *ring)
 {
-	const uint32_t index = ring->free[--ring->free_count];
-	struct sr_operation *operation = &ring->operation[index];
-	const uint64_t generation =
-		((operation->key >> SR_OPERATION_BITS) + 1) &
-		SR_OPERATION_GENERATION_MASK;
-
-	operation->key = SR_USER_DATA_MARK << SR_USER_DATA_SHIFT |
-			 generation << SR_OPERATION_BITS | index;
-	operation->override = 0;
-	return operation;
+	return &ring->operation[ring->free[--ring->free_count]];
 }
 
-static void free_record(struct saferring_ring *ring,
-			struct sr_operation *operation)
+/* The next use of the record has another key. */
+static void release_record(struct saferring_ring *ring,
+			   struct sr_operation *operation)
 {
-	operation->word = 0;
+	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
+	operation->key += SR_KEY_STEP;
 	ring->free[ring->free_count++] =
 		(uint32_t)(operation - ring->operation);
 }
 
-static inline int queue(struct saferring_ring *ring, int fd,
-			saferring_buffer buffer, size_t start, size_t length,
-			uint64_t offset, uint64_t user_data,
-			enum saferring_operation kind, const char *name)
+static void fill_entry(struct io_uring_sqe *sqe, unsigned int opcode, int fd,
+		       const void *address, size_t length, uint64_t offset)
 {
-	const struct sr_attachment *attachment;
-	struct sr_operation *operation;
-	struct saferring_pool *pool;
-	uint64_t *tag;
+	*sqe = (struct io_uring_sqe){
+		.opcode = (uint8_t)opcode,
+		.fd = fd,
+		.off = offset,
+		.addr = (uintptr_t)address,
+		.len = (uint32_t)length,
+	};
+}
 
-	if (!ring)
-		return sr_fail_argument(name, "no ring");
-	if (sr_forked(ring->epoch))
-		return sr_fail_forked(name, "ring", ring->name);
-	attachment = ring->by_pool[buffer.word >> SR_ID_SHIFT];
-	if (__builtin_expect(!attachment, 0))
-		return sr_misuse(NULL, buffer.word, name, ring);
-	pool = attachment->pool;
-	tag = saferring_buffer_tag(&pool->fast, buffer.word);
-	if (__builtin_expect(sr_tag_load(tag) != buffer.word, 0))
-		return sr_misuse(pool, buffer.word, name, ring);
-	if (__builtin_expect(length - 1 >= INT32_MAX ||
-			     start > pool->buffer_size ||
-			     length > pool->buffer_size - start, 0))
-		return refuse_range(ring, name, pool, start, length);
-	if (__builtin_expect(!ring->free_count, 0))
-		return refuse_full(ring, name);
-	operation = take_record(ring);
-	operation->word = buffer.word + SR_TO_KERNEL;
+static inline bool in_buffer(const struct saferring_pool *pool, size_t start,
+			     size_t length)
+{
+	return length && start <= pool->buffer_size &&
+	       length <= pool->buffer_size - start;
+}
+
+/* From here on the buffer is the kernel's. */
+static inline void give_away(struct sr_operation *operation,
+			     struct saferring_pool *pool, uint64_t *tag,
+			     int kind, size_t length, uint64_t user_data)
+{
+	const uint64_t word = sr_tag_load(tag) + SR_TO_KERNEL;
+
+	sr_tag_store(tag, word);
+	__atomic_store_n(&operation->kind, kind, __ATOMIC_RELAXED);
+	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
 	operation->user_data = user_data;
 	operation->pool = pool;
-	operation->length = (uint32_t)length;
-	operation->kind = (uint16_t)kind;
-	sr_tag_store(tag, operation->word);
-	prepare(ring, operation, attachment, fd, start, offset);
+	__atomic_store_n(&operation->length, (uint32_t)length,
+			 __ATOMIC_RELAXED);
+	operation->override = 0;
+}
+
+/* Inline, so that each of the two callers has its own with @kind known. */
+static __always_inline int queue(struct saferring_ring *ring, int kind, int fd,
+				 uint64_t word, size_t start, size_t length,
+				 uint64_t offset, uint64_t user_data)
+{
+	const struct sr_attachment *attachment;
+	struct saferring_pool *pool;
+	struct sr_operation *operation;
+	struct io_uring_sqe *sqe;
+	uint64_t *tag;
+
+	if (SAFERRING_UNLIKELY(!ring))
+		return sr_fail_argument(name_of(kind), "no ring");
+	attachment = ring->by_pool[word >> SR_ID_SHIFT];
+	if (SAFERRING_UNLIKELY(!attachment))
+		return fail_handle(ring, NULL, word, kind);
+	pool = attachment->pool;
+	tag = saferring_buffer_tag(&pool->fast, word);
+	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word))
+		return fail_handle(ring, pool, word, kind);
+	if (SAFERRING_UNLIKELY(!in_buffer(pool, start, length)))
+		return fail_range(ring, pool, start, length, kind);
+	if (SAFERRING_UNLIKELY(!ring->free_count))
+		return fail_depth(ring, kind);
+	if (SAFERRING_UNLIKELY(word + pool->fast.step >= pool->fast.limit))
+		return fail_last(ring, pool, word, kind);
+
+	sqe = sr_uring_next(ring);
+	fill_entry(sqe, ring->opcode[kind], fd,
+		   sr_buffer_address(pool, word) + start, length, offset);
+	sqe->buf_index = (uint16_t)(attachment->one_piece ?
+					    attachment->first[0] :
+					    fixed_index(attachment, word));
+	operation = take_record(ring);
+	sqe->user_data = operation->key;
+	give_away(operation, pool, tag, kind, length, user_data);
+	ring->queued++;
 	return 0;
 }
 
@@ -240,83 +204,153 @@ int saferring_ring_read(struct saferring_ring *ring, int fd,
 			saferring_buffer buffer, size_t start, size_t length,
 			uint64_t offset, uint64_t user_data)
 {
-	return queue(ring, fd, buffer, start, length, offset, user_data,
-		     SAFERRING_OPERATION_READ, "ring_read");
+	return queue(ring, SAFERRING_OPERATION_READ, fd, buffer.word, start,
+		     length, offset, user_data);
 }
 
 int saferring_ring_write(struct saferring_ring *ring, int fd,
 			 saferring_buffer buffer, size_t start, size_t length,
 			 uint64_t offset, uint64_t user_data)
 {
-	return queue(ring, fd, buffer, start, length, offset, user_data,
-		     SAFERRING_OPERATION_WRITE, "ring_write");
+	return queue(ring, SAFERRING_OPERATION_WRITE, fd, buffer.word, start,
+		     length, offset, user_data);
 }
 
-/* ---- starting ---- */
+/* ---- regions that go away ---- */
 
-static int fail_enter(const struct saferring_ring *ring, const char *operation,
-		      int error)
+static void look_at_pool(struct saferring_ring *ring,
+			 struct saferring_pool *pool)
 {
-	const struct sr_fault fault = {
-		.code = error,
-		.reason = error == -EOPNOTSUPP ? SAFERRING_REASON_UNSUPPORTED :
-						 SAFERRING_REASON_SYSTEM,
-		.operation = operation,
-		.kind = "ring",
-		.name = ring->name,
-	};
+	size_t number;
 
-	return sr_fail(&fault, "io_uring_enter: %s", strerror(-error));
-}
-
-/* Start what is queued and wait for @min completions. 0 or -errno. */
-static int enter(struct saferring_ring *ring, unsigned int min,
-		 uint64_t timeout_ns)
-{
-	/* Completions are looked at when they are reaped. */
-	if (ring->queued) {
-		watch_regions(ring);
-		if (__builtin_expect(ring->any_gone, 0))
-			stop_queued_on_gone(ring);
+	for (number = 0; number < pool->region_count; number++) {
+		if (sr_region_live(pool->region[number]))
+			continue;
+		sr_pool_region_gone(pool, number, false);
+		ring->any_gone = true;
 	}
-	return sr_uring_enter(ring, min, timeout_ns);
+}
+
+/* One load a device: the word stands still as long as no region goes. */
+static void look_at_regions(struct saferring_ring *ring)
+{
+	bool changed = false;
+	size_t number;
+
+	for (number = 0; number < ring->watch_count; number++) {
+		struct sr_watch *watch = &ring->watch[number];
+		const uint64_t now = __atomic_load_n(watch->revocations,
+						     __ATOMIC_ACQUIRE);
+
+		changed |= now != watch->seen;
+		watch->seen = now;
+	}
+	if (SAFERRING_LIKELY(!changed))
+		return;
+	for (number = 0; number < ring->attachment_count; number++)
+		look_at_pool(ring, ring->attachment[number].pool);
+}
+
+static bool region_gone(const struct sr_operation *operation)
+{
+	const struct saferring_pool *pool = operation->pool;
+	size_t region = 0;
+
+	if (pool->region_count > 1)
+		region = sr_word_index(pool, operation->word) >>
+			 pool->region_bits;
+	return pool->region_gone[region];
+}
+
+/*
+ * The record of an operation under way: a free one has a key that no entry has
+ * had yet.
+ */
+static struct sr_operation *operation_of_key(struct saferring_ring *ring,
+					     uint64_t key)
+{
+	const size_t number = key & SR_KEY_INDEX_MASK;
+	struct sr_operation *operation = &ring->operation[number];
+
+	if (SAFERRING_UNLIKELY(number >= ring->depth || operation->key != key))
+		return NULL;
+	return operation;
+}
+
+/* What is queued on a region that is gone is not to reach the kernel. */
+static void disarm_gone(struct saferring_ring *ring)
+{
+	struct sr_operation *operation;
+	struct io_uring_sqe *sqe;
+	unsigned int number;
+
+	for (number = 0; number < ring->queued; number++) {
+		sqe = sr_uring_queued(ring, number);
+		operation = operation_of_key(ring, sqe->user_data);
+		if (!operation || !region_gone(operation))
+			continue;
+		io_uring_prep_nop(sqe);
+		sqe->user_data = operation->key;
+		operation->override = -ESTALE;
+	}
+}
+
+static void prepare_to_submit(struct saferring_ring *ring)
+{
+	look_at_regions(ring);
+	if (SAFERRING_UNLIKELY(ring->any_gone))
+		disarm_gone(ring);
+}
+
+/* ---- submitting ---- */
+
+static int fail_enter(const struct saferring_ring *ring, int error,
+		      const char *operation)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = error,
+			       .reason = error == -EOPNOTSUPP ?
+						 SAFERRING_REASON_UNSUPPORTED :
+						 SAFERRING_REASON_SYSTEM,
+			       .operation = operation,
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "what is queued stays queued: submit again, or withdraw",
+		       },
+		       "io_uring_enter failed: %s", strerror(-error));
 }
 
 int saferring_ring_submit(struct saferring_ring *ring)
 {
-	unsigned int before;
-	int error;
+	int taken;
 
 	if (!ring)
 		return sr_fail_argument("ring_submit", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_submit", "ring", ring->name);
-	before = ring->queued;
-	error = enter(ring, 0, SAFERRING_FOREVER);
-	if (error)
-		return fail_enter(ring, "ring_submit", error);
-	return (int)(before - ring->queued);
+	if (!ring->queued)
+		return 0;
+	prepare_to_submit(ring);
+	taken = sr_uring_enter(ring, 0, 0);
+	return taken < 0 ? fail_enter(ring, taken, "ring_submit") : taken;
 }
 
 /* ---- completing ---- */
 
-static void report_gone(struct saferring_ring *ring,
-			const struct sr_operation *operation, int result)
+static void report_gone(const struct saferring_ring *ring,
+			const struct sr_operation *operation)
 {
 	struct saferring_error *error = sr_error_begin(
 		0, SAFERRING_REASON_GONE_COMPLETION, "ring_reap");
-	struct saferring_pool *pool = operation->pool;
 
-	ring->stats.region_gone++;
 	snprintf(error->object, sizeof(error->object), "ring %s", ring->name);
 	snprintf(error->what, sizeof(error->what),
-		 "a %s of %u bytes ended with %d in region %s, which was freed "
-		 "meanwhile",
+		 "a %s of %u bytes ended after the region of pool %s was freed",
 		 operation->kind == SAFERRING_OPERATION_READ ? "READ" : "WRITE",
-		 operation->length, result,
-		 pool->region[region_of(pool, operation->word)]->name);
-	error->handle = operation->word - SR_TO_KERNEL;
-	error->index = (uint32_t)sr_word_index(pool, operation->word);
+		 operation->length, operation->pool->name);
+	error->handle = operation->word;
+	error->index = (uint32_t)sr_word_index(operation->pool,
+					       operation->word);
 	error->owner = SAFERRING_OWNER_NOBODY;
 	sr_report(error);
 }
@@ -329,145 +363,137 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 	ring->stats.foreign++;
 	snprintf(error->object, sizeof(error->object), "ring %s", ring->name);
 	snprintf(error->what, sizeof(error->what),
-		 "user_data %#llx is no operation of this ring",
+		 "a completion with user_data %#llx is of no operation",
 		 (unsigned long long)key);
 	sr_report(error);
 }
 
-/* The buffer is the program's again: its fresh handle. */
-static uint64_t hand_back(struct sr_operation *operation)
+/* An operation that did not do all that was asked for. Returns its flags. */
+static uint32_t note_incomplete(struct saferring_ring *ring,
+				const struct sr_operation *operation,
+				int32_t result, uint32_t flags)
+{
+	ring->bytes[operation->kind] -= (uint64_t)(int64_t)result;
+	if (result >= 0) {
+		ring->bytes[operation->kind] += (uint32_t)result;
+		ring->stats.short_results++;
+		return flags | SAFERRING_COMPLETION_SHORT;
+	}
+	if (!(flags & SAFERRING_COMPLETION_WITHDRAWN))
+		ring->stats.errors++;
+	return flags;
+}
+
+static uint32_t note_gone(struct saferring_ring *ring,
+			  const struct sr_operation *operation, uint64_t *tag)
+{
+	*tag = (*tag & ~SR_STATE_MASK) | SR_STATE_GONE;
+	ring->stats.region_gone++;
+	report_gone(ring, operation);
+	return SAFERRING_COMPLETION_REGION_GONE;
+}
+
+/*
+ * The buffer becomes the program's again, under a new generation; unless its
+ * region is gone, when nobody may use it any more.
+ */
+static __always_inline void complete(struct saferring_ring *ring,
+				     struct sr_operation *operation,
+				     int32_t result, uint32_t flags,
+				     struct saferring_completion *completion)
 {
 	struct saferring_pool *pool = operation->pool;
-	const uint64_t word = operation->word - SR_TO_KERNEL + pool->fast.step;
-	uint64_t *tag = sr_operation_tag(operation);
+	const uint64_t word =
+		operation->word - SR_TO_KERNEL + pool->fast.step;
+	const unsigned int kind = operation->kind;
+	uint64_t tag = word;
 
-	if (__builtin_expect(word >= pool->fast.limit, 0)) {
-		sr_pool_retire(tag);
-		return 0;
-	}
-	sr_tag_store(tag, word);
-	return word;
-}
-
-/* The region went: there is nothing to hand back, and no handle is good. */
-static uint64_t hand_back_nothing(struct sr_operation *operation)
-{
-	uint64_t *tag = sr_operation_tag(operation);
-	const uint64_t word = operation->word - SR_TO_KERNEL +
-			      operation->pool->fast.step;
-
-	sr_tag_store(tag, (word & ~SR_STATE_MASK) | SR_STATE_GONE);
-	return word;
-}
-
-static void count(struct saferring_ring *ring,
-		  const struct sr_operation *operation, int result,
-		  uint32_t *flags)
-{
-	const bool read = operation->kind == SAFERRING_OPERATION_READ;
-
-	ring->stats.completed++;
-	if (read)
-		ring->stats.reads++;
-	else
-		ring->stats.writes++;
-	if (result < 0) {
-		if (!(*flags & SAFERRING_COMPLETION_WITHDRAWN))
-			ring->stats.errors++;
-		return;
-	}
-	if (read)
-		ring->stats.bytes_read += (uint64_t)result;
-	else
-		ring->stats.bytes_written += (uint64_t)result;
-	if ((uint32_t)result < operation->length) {
-		ring->stats.short_results++;
-		*flags |= SAFERRING_COMPLETION_SHORT;
-	}
-}
-
-static void complete(struct saferring_ring *ring,
-		     struct sr_operation *operation, int result, uint32_t flags,
-		     struct saferring_completion *completion)
-{
-	if (operation->override)
+	if (SAFERRING_UNLIKELY(operation->override != 0))
 		result = operation->override;
-	count(ring, operation, result, &flags);
-	if (__builtin_expect(ring->any_gone, 0) && is_gone(operation)) {
-		report_gone(ring, operation, result);
-		flags |= SAFERRING_COMPLETION_REGION_GONE;
-		completion->buffer.word = hand_back_nothing(operation);
-	} else {
-		completion->buffer.word = hand_back(operation);
-	}
-	completion->pool = operation->pool;
+	ring->done[kind]++;
+	ring->bytes[kind] += (uint64_t)(int64_t)result;
+	if (SAFERRING_UNLIKELY(result != (int32_t)operation->length))
+		flags = note_incomplete(ring, operation, result, flags);
+	if (SAFERRING_UNLIKELY(ring->any_gone) && region_gone(operation))
+		flags |= note_gone(ring, operation, &tag);
+	sr_tag_store(saferring_buffer_tag(&pool->fast, word), tag);
+	completion->buffer.word = word;
+	completion->pool = pool;
 	completion->user_data = operation->user_data;
 	completion->result = result;
 	completion->flags = flags;
 	completion->length = operation->length;
-	completion->operation = operation->kind;
-	free_record(ring, operation);
+	completion->operation = kind;
+	release_record(ring, operation);
 }
 
-/* Withdrawn operations, in the order in which they were queued. */
-static unsigned int reap_pending(struct saferring_ring *ring,
+static unsigned int take_pending(struct saferring_ring *ring,
 				 struct saferring_completion *completions,
 				 unsigned int max)
 {
-	unsigned int done = 0;
-	uint32_t index;
+	unsigned int count = 0;
 
-	while (done < max && ring->pending_count) {
-		index = ring->pending[ring->pending_first];
-		ring->pending_first = (ring->pending_first + 1) % ring->depth;
+	while (ring->pending_count && count < max) {
+		struct sr_operation *operation =
+			&ring->operation[ring->pending[ring->pending_first]];
+
+		ring->pending_first++;
 		ring->pending_count--;
-		complete(ring, &ring->operation[index], -ECANCELED,
-			 SAFERRING_COMPLETION_WITHDRAWN, &completions[done++]);
+		complete(ring, operation, -ECANCELED,
+			 SAFERRING_COMPLETION_WITHDRAWN, &completions[count++]);
 	}
-	return done;
+	return count;
 }
 
-static bool is_own_request(uint64_t key)
+/* Completions that are no operation's. */
+static void odd_completion(struct saferring_ring *ring,
+			   const struct io_uring_cqe *cqe)
 {
-	return key >> SR_USER_DATA_SHIFT == SR_USER_DATA_MARK &&
-	       (key & SR_OPERATION_INDEX_MASK) == SR_OPERATION_CANCEL;
+	if (cqe->user_data == SR_KEY_CANCEL)
+		ring->cancel_result = cqe->res;
+	else
+		report_foreign(ring, cqe->user_data);
 }
 
-static unsigned int reap_kernel(struct saferring_ring *ring,
-				struct saferring_completion *completions,
-				unsigned int max)
+static unsigned int take_ready(struct saferring_ring *ring,
+			       struct saferring_completion *completions,
+			       unsigned int max)
 {
-	struct sr_operation *operation;
-	struct io_uring_cqe *cqe;
-	unsigned int head, seen = 0, done = 0;
+	const struct io_uring_cq *cq = &ring->uring.cq;
+	const unsigned int mask = *cq->kring_mask;
+	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
+	const unsigned int first = *cq->khead;
+	unsigned int head, count = 0;
 
-	io_uring_for_each_cqe(&ring->uring, head, cqe) {
-		if (done == max)
-			break;
-		seen++;
-		operation = find(ring, cqe->user_data);
-		if (__builtin_expect(operation != NULL, 1))
+	for (head = first; head != tail && count < max; head++) {
+		const struct io_uring_cqe *cqe = &cq->cqes[head & mask];
+		struct sr_operation *operation =
+			operation_of_key(ring, cqe->user_data);
+
+		if (SAFERRING_UNLIKELY(!operation))
+			odd_completion(ring, cqe);
+		else
 			complete(ring, operation, cqe->res, 0,
-				 &completions[done++]);
-		else if (!is_own_request(cqe->user_data))
-			report_foreign(ring, cqe->user_data);
+				 &completions[count++]);
 	}
-	io_uring_cq_advance(&ring->uring, seen);
-	return done;
+	io_uring_cq_advance(&ring->uring, head - first);
+	return count;
 }
 
-static unsigned int reap(struct saferring_ring *ring,
+/*
+ * The regions are looked at after the completions are seen to be there, so that
+ * a region freed before its I/O ended is never missed.
+ */
+static unsigned int take(struct saferring_ring *ring,
 			 struct saferring_completion *completions,
 			 unsigned int max)
 {
-	unsigned int done = 0;
+	unsigned int count;
 
-	watch_regions(ring);
-	if (__builtin_expect(ring->pending_count != 0, 0))
-		done = reap_pending(ring, completions, max);
-	if (done < max && sr_uring_ready(ring))
-		done += reap_kernel(ring, completions + done, max - done);
-	return done;
+	if (sr_uring_ready(ring) || ring->pending_count)
+		look_at_regions(ring);
+	count = take_pending(ring, completions, max);
+	return count + take_ready(ring, completions + count, max - count);
 }
 
 static int check_reap(const struct saferring_ring *ring,
@@ -476,7 +502,7 @@ static int check_reap(const struct saferring_ring *ring,
 {
 	if (!ring || !completions || !max)
 		return sr_fail_argument(operation,
-					"no ring, or no room for completions");
+			"no ring, or no room for completions");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked(operation, "ring", ring->name);
 	return 0;
@@ -486,20 +512,65 @@ int saferring_ring_reap(struct saferring_ring *ring,
 			struct saferring_completion *completions,
 			unsigned int max)
 {
-	int error = check_reap(ring, completions, max, "ring_reap");
+	const int error = check_reap(ring, completions, max, "ring_reap");
 
-	return error ? error : (int)reap(ring, completions, max);
+	return error ? error : (int)take(ring, completions, max);
 }
 
-/* How many completions the kernel has to bring for @min to be there in all. */
-static unsigned int still_needed(const struct saferring_ring *ring,
-				 unsigned int max, unsigned int min)
-{
-	const unsigned int busy = sr_ring_busy(ring);
+/* ---- waiting ---- */
 
-	min = SR_MIN(min, max);
-	min = SR_MIN(min, busy);
-	return min > ring->pending_count ? min - ring->pending_count : 0;
+static uint64_t now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t deadline_of(uint64_t timeout_ns)
+{
+	const uint64_t now =
+		timeout_ns && timeout_ns != SAFERRING_FOREVER ? now_ns() : 0;
+
+	if (timeout_ns >= UINT64_MAX - now)
+		return SAFERRING_FOREVER;
+	return now + timeout_ns;
+}
+
+static uint64_t left_until(uint64_t deadline)
+{
+	uint64_t now;
+
+	if (!deadline || deadline == SAFERRING_FOREVER)
+		return deadline;
+	now = now_ns();
+	return now < deadline ? deadline - now : 0;
+}
+
+/* Submit, and wait for @min completions, pending ones counted. */
+static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
+			   uint64_t timeout_ns)
+{
+	const uint64_t deadline = deadline_of(timeout_ns);
+	uint64_t left;
+	unsigned int wanted;
+	int error;
+
+	for (;;) {
+		left = left_until(deadline);
+		wanted = 0;
+		if (sr_uring_ready(ring) + ring->pending_count < min && left)
+			wanted = min - ring->pending_count;
+		if (!wanted && !ring->queued)
+			return 0;
+		if (ring->queued)
+			prepare_to_submit(ring);
+		error = sr_uring_enter(ring, wanted, left);
+		if (error < 0 && error != -ETIME)
+			return error;
+		if (!wanted)
+			return 0;
+	}
 }
 
 int saferring_ring_wait(struct saferring_ring *ring,
@@ -507,37 +578,37 @@ int saferring_ring_wait(struct saferring_ring *ring,
 			unsigned int max, unsigned int min, uint64_t timeout_ns)
 {
 	int error = check_reap(ring, completions, max, "ring_wait");
-	unsigned int needed, done;
+	unsigned int count;
 
 	if (error)
 		return error;
-	needed = still_needed(ring, max, min);
-	if (!ring->queued && needed <= sr_uring_ready(ring))
-		needed = 0;
-	error = enter(ring, needed, timeout_ns);
-	done = reap(ring, completions, max);
-	if (done || !error || error == -ETIME)
-		return (int)done;
-	return fail_enter(ring, "ring_wait", error);
+	min = SR_MIN(SR_MIN(min, max), sr_ring_busy(ring));
+	error = submit_and_wait(ring, min, timeout_ns);
+	count = take(ring, completions, max);
+	if (count || !error)
+		return (int)count;
+	return fail_enter(ring, error, "ring_wait");
 }
 
 /* ---- taking back ---- */
 
 int sr_ring_withdraw_all(struct saferring_ring *ring)
 {
-	unsigned int count = ring->queued, left = ring->queued, at;
-	struct sr_operation *operation;
+	const unsigned int queued = ring->queued;
+	unsigned int number;
 
-	/* The newest comes first, and goes to the end of what is pending. */
-	while (left) {
-		operation = find(ring, sr_uring_withdraw(ring));
-		at = (ring->pending_first + ring->pending_count + --left) %
-		     ring->depth;
-		ring->pending[at] = (uint32_t)(operation - ring->operation);
-	}
-	ring->pending_count += count;
-	ring->stats.withdrawn += count;
-	return (int)count;
+	/* What is pending moves to the front, so that the rest has room. */
+	memmove(ring->pending, ring->pending + ring->pending_first,
+		ring->pending_count * sizeof(*ring->pending));
+	ring->pending_first = 0;
+	for (number = 0; number < queued; number++)
+		ring->pending[ring->pending_count++] =
+			(uint32_t)(sr_uring_queued(ring, number)->user_data &
+				   SR_KEY_INDEX_MASK);
+	sr_uring_withdraw(ring);
+	ring->queued = 0;
+	ring->stats.withdrawn += queued;
+	return (int)queued;
 }
 
 int saferring_ring_withdraw(struct saferring_ring *ring)
@@ -549,14 +620,35 @@ int saferring_ring_withdraw(struct saferring_ring *ring)
 	return sr_ring_withdraw_all(ring);
 }
 
+static void return_buffer(struct saferring_ring *ring,
+			  struct sr_operation *operation)
+{
+	struct saferring_pool *pool = operation->pool;
+
+	sr_pool_take_back(pool,
+			  saferring_buffer_tag(&pool->fast, operation->word));
+	release_record(ring, operation);
+}
+
 void sr_ring_return_completed(struct saferring_ring *ring)
 {
-	struct saferring_completion completion;
+	struct sr_operation *operation;
+	struct io_uring_cqe *cqe;
+	unsigned int head, seen = 0;
 
-	while (reap(ring, &completion, 1))
-		if (saferring_buffer_valid(completion.pool, completion.buffer))
-			sr_pool_take_back(completion.pool,
-					  saferring_buffer_tag(
-						  &completion.pool->fast,
-						  completion.buffer.word));
+	for (; ring->pending_count; ring->pending_count--)
+		return_buffer(ring, &ring->operation
+				     [ring->pending[ring->pending_first++]]);
+	if (!sr_uring_ready(ring))
+		return;
+	look_at_regions(ring);
+	io_uring_for_each_cqe(&ring->uring, head, cqe) {
+		seen++;
+		operation = operation_of_key(ring, cqe->user_data);
+		if (operation)
+			return_buffer(ring, operation);
+		else
+			odd_completion(ring, cqe);
+	}
+	io_uring_cq_advance(&ring->uring, seen);
 }

@@ -152,41 +152,44 @@ static int set_shape(struct saferring_pool *pool, size_t length,
 	const size_t per_region = length >> shift;
 	const size_t most = per_region * pool->region_count;
 	unsigned int bits;
+	size_t used;
 
-	if (options->buffer_size < SAFERRING_BUFFER_SIZE_MIN ||
-	    options->buffer_size > SAFERRING_BUFFER_SIZE_MAX)
-		return sr_fail_argument(
-			"pool_create",
-			"buffers of %zu bytes, allowed are %u to %u",
-			options->buffer_size, SAFERRING_BUFFER_SIZE_MIN,
-			SAFERRING_BUFFER_SIZE_MAX);
 	pool->count = options->count ? options->count : most;
 	if (!pool->count || pool->count > most ||
 	    pool->count > SAFERRING_POOL_BUFFERS_MAX)
 		return sr_fail_argument(
 			"pool_create",
-			"%zu buffers of %zu bytes: %zu fit in the regions, and "
-			"a pool has at most %u",
+			"%zu buffers of %zu bytes: %zu fit in the regions, and a pool has at most %u",
 			pool->count, options->buffer_size, most,
 			SAFERRING_POOL_BUFFERS_MAX);
 	pool->buffer_size = options->buffer_size;
 	pool->buffer_shift = shift;
 	pool->region_bits = log2_up(per_region);
-	bits = log2_up(pool->count);
-	if (pool->region_count > 1)
-		bits = pool->region_bits + log2_up(pool->region_count);
+	used = (pool->count + per_region - 1) / per_region;
+	bits = used > 1 ? pool->region_bits + log2_up(used) :
+			  log2_up(pool->count);
 	pool->fast.mask = (((uint64_t)1 << bits) - 1) << SR_INDEX_SHIFT;
 	pool->fast.step = (uint64_t)1 << (bits + SR_INDEX_SHIFT);
 	pool->fast.shift = shift - SR_INDEX_SHIFT;
 	return 0;
 }
 
+static int check_buffer_size(size_t size)
+{
+	if (size >= SAFERRING_BUFFER_SIZE_MIN &&
+	    size <= SAFERRING_BUFFER_SIZE_MAX)
+		return 0;
+	return sr_fail_argument("pool_create",
+				"buffers of %zu bytes, allowed are %u to %u",
+				size, SAFERRING_BUFFER_SIZE_MIN,
+				SAFERRING_BUFFER_SIZE_MAX);
+}
+
 static int set_cache_room(struct saferring_pool *pool, int wanted)
 {
 	if (wanted < -1 || wanted > SAFERRING_CACHE_MAX)
 		return sr_fail_argument("pool_create",
-					"cache of %d buffers, allowed are -1 "
-					"to %d",
+					"cache of %d buffers, allowed are -1 to %d",
 					wanted, SAFERRING_CACHE_MAX);
 	if (wanted > 0)
 		pool->cache_room = (unsigned int)SR_MIN((size_t)wanted,
@@ -292,8 +295,10 @@ static int prepare(struct saferring_pool *pool,
 		   struct saferring_region *const *regions,
 		   const struct saferring_pool_options *options)
 {
-	int error = set_shape(pool, regions[0]->length, options);
+	int error = check_buffer_size(options->buffer_size);
 
+	if (!error)
+		error = set_shape(pool, regions[0]->length, options);
 	if (!error)
 		error = set_cache_room(pool, options->cache);
 	if (!error)
@@ -316,8 +321,7 @@ int saferring_pool_create(struct saferring_region *const *regions, size_t count,
 
 	if (!regions || !options || !out)
 		return sr_fail_argument("pool_create",
-					"no regions, no options, or no place "
-					"for a pool");
+					"no regions, no options, or no place for a pool");
 	error = sr_options_in("pool_create", &known, sizeof(known), options);
 	if (!error)
 		error = check_regions(regions, count);
@@ -429,11 +433,9 @@ static int check_idle(struct saferring_pool *pool)
 	fault.needed = stats.held + stats.in_flight + stats.quarantined;
 	if (!fault.needed)
 		return 0;
-	fault.cure = "put the buffers that are held; quarantined ones come "
-		     "back when their I/O ends";
+	fault.cure = "put those held; quarantined ones come back with their I/O";
 	return sr_fail(&fault,
-		       "%llu buffers are out: %llu held, %llu in flight, %llu "
-		       "in quarantine",
+		       "%llu buffers are out: %llu held, %llu in flight, %llu in quarantine",
 		       (unsigned long long)fault.needed,
 		       (unsigned long long)stats.held,
 		       (unsigned long long)stats.in_flight,

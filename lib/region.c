@@ -30,8 +30,7 @@ static int check_placement(const struct saferring_region_options *options)
 			       .needed = (uint64_t)(int64_t)options->node,
 			       .limit = (uint64_t)saferring_node_max(),
 		       },
-		       "node %d has no memory, or is not allowed to this "
-		       "process; the largest with memory is %d",
+		       "node %d has no memory, or is not allowed to this process; the largest with memory is %d",
 		       options->node, saferring_node_max());
 }
 
@@ -151,8 +150,7 @@ static int fail_used(const struct saferring_region *region)
 			       .operation = "region_destroy",
 			       .kind = "region",
 			       .name = region->name,
-			       .cure = "destroy the pool first, or revoke the "
-				       "region",
+			       .cure = "destroy the pool first, or revoke the region",
 		       },
 		       "pool %s uses it", region->pool->name);
 }

@@ -37,6 +37,7 @@ static void forget_parent(void)
 		*(uint64_t *)(void *)pool->fast.tags = UINT64_MAX;
 	sr_pools = NULL;
 	sr_rings = NULL;
+	sr_quarantine_forget();
 }
 
 static void start(void)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Ring: creation with registered regions, and an end that loses no buffer.
+ * Ring: what it consists of, how it comes and goes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,63 +11,78 @@
 
 #define DEPTH_DEFAULT 128
 
-/* ---- what is asked for ---- */
-
-static int check_pools(const struct saferring_ring_options *options)
+static int check_options(const struct saferring_ring_options *options)
 {
-	size_t number, other;
+	const unsigned int known = SAFERRING_RING_REQUIRE_FIXED |
+				   SAFERRING_RING_AVOID_FIXED;
 
+	if (options->depth > SAFERRING_RING_DEPTH_MAX)
+		return sr_fail_argument("ring_create",
+					"depth %u, at most %u", options->depth,
+					SAFERRING_RING_DEPTH_MAX);
+	if (options->flags & ~known || options->flags == known)
+		return sr_fail_argument("ring_create",
+					"flags %#x: unknown, or both of REQUIRE_FIXED and AVOID_FIXED",
+					options->flags);
 	if (!options->pools || !options->pool_count ||
 	    options->pool_count > SAFERRING_POOLS_MAX)
 		return sr_fail_argument("ring_create",
-					"%zu pools, allowed are 1 to %d",
+					"%zu pools, needed are 1 to %d",
 					options->pool_count,
 					SAFERRING_POOLS_MAX);
-	for (number = 0; number < options->pool_count; number++) {
-		const struct saferring_pool *pool = options->pools[number];
-
-		if (!pool)
-			return sr_fail_argument("ring_create",
-						"pool %zu is NULL", number);
-		if (sr_forked(pool->epoch))
-			return sr_fail_forked("ring_create", "pool",
-					      pool->name);
-		for (other = 0; other < number; other++)
-			if (options->pools[other] == pool)
-				return sr_fail_argument("ring_create",
-							"pool %s appears twice",
-							pool->name);
-	}
 	return 0;
 }
 
-static int copy_options(const struct saferring_ring_options *options,
-			struct saferring_ring_options *known)
+static int check_pool(const struct saferring_pool *pool)
 {
-	const unsigned int flags = SAFERRING_RING_REQUIRE_FIXED |
-				   SAFERRING_RING_AVOID_FIXED;
-	int error = sr_options_in("ring_create", known, sizeof(*known),
-				  options);
-
-	if (error)
-		return error;
-	if (!known->depth)
-		known->depth = DEPTH_DEFAULT;
-	if (known->depth > SAFERRING_RING_DEPTH_MAX)
-		return sr_fail_argument("ring_create",
-					"depth %u, at most %u", known->depth,
-					SAFERRING_RING_DEPTH_MAX);
-	if (known->flags & ~flags)
-		return sr_fail_argument("ring_create", "unknown flags %#x",
-					known->flags & ~flags);
-	if (known->flags == flags)
-		return sr_fail_argument("ring_create",
-					"fixed buffers cannot be both required "
-					"and avoided");
-	return check_pools(known);
+	if (!pool)
+		return sr_fail_argument("ring_create", "a pool is NULL");
+	if (sr_forked(pool->epoch))
+		return sr_fail_forked("ring_create", "pool", pool->name);
+	return 0;
 }
 
-/* ---- pools and their devices ---- */
+static int attach_pools(struct saferring_ring *ring,
+			struct saferring_pool *const *pools, size_t count)
+{
+	size_t number;
+	int error;
+
+	for (number = 0; number < count; number++) {
+		struct saferring_pool *pool = pools[number];
+
+		error = check_pool(pool);
+		if (error)
+			return error;
+		if (ring->by_pool[pool->id])
+			return sr_fail_argument("ring_create",
+						"pool %s is named twice",
+						pool->name);
+		ring->attachment[number].pool = pool;
+		ring->attachment[number].one_piece = true;
+		ring->by_pool[pool->id] = &ring->attachment[number];
+		ring->epoch = pool->epoch;
+	}
+	ring->attachment_count = count;
+	return 0;
+}
+
+/* With the registry locked: a pool with rings is not destroyed. */
+static void hold_pools(struct saferring_ring *ring)
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		ring->attachment[number].pool->rings++;
+}
+
+static void let_go_of_pools(struct saferring_ring *ring)
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		ring->attachment[number].pool->rings--;
+}
 
 static void watch_device(struct saferring_ring *ring,
 			 const struct saferring_device *device)
@@ -79,112 +94,182 @@ static void watch_device(struct saferring_ring *ring,
 		if (ring->watch[number].revocations == revocations)
 			return;
 	ring->watch[number].revocations = revocations;
-	ring->watch[number].seen = __atomic_load_n(revocations,
-						   __ATOMIC_ACQUIRE);
+	ring->watch[number].seen =
+		__atomic_load_n(revocations, __ATOMIC_ACQUIRE);
 	ring->watch_count++;
 }
 
-static int fail_gone(const struct saferring_region *region)
+static size_t count_regions(const struct saferring_ring *ring)
 {
-	const struct sr_fault fault = {
-		.code = -ESTALE,
-		.reason = SAFERRING_REASON_REGION_GONE,
-		.operation = "ring_create",
-		.kind = "region",
-		.name = region->name,
-	};
+	size_t number, count = 0;
 
-	return sr_fail(&fault, "it was revoked");
+	for (number = 0; number < ring->attachment_count; number++)
+		count += ring->attachment[number].pool->region_count;
+	return count;
 }
 
-/* The watch comes first, so that what goes after the look is noticed. */
-static int attach(struct saferring_ring *ring,
-		  const struct saferring_ring_options *options)
-{
-	size_t number, region;
-
-	for (number = 0; number < options->pool_count; number++) {
-		struct saferring_pool *pool = options->pools[number];
-
-		ring->attachment[number].pool = pool;
-		for (region = 0; region < pool->region_count; region++) {
-			watch_device(ring, pool->region[region]->device);
-			if (!sr_region_live(pool->region[region]))
-				return fail_gone(pool->region[region]);
-		}
-	}
-	sr_registry_lock();
-	for (number = 0; number < options->pool_count; number++) {
-		struct saferring_pool *pool = options->pools[number];
-
-		pool->rings++;
-		ring->by_pool[pool->id] = &ring->attachment[number];
-	}
-	ring->attachment_count = options->pool_count;
-	sr_registry_unlock();
-	return 0;
-}
-
-void sr_ring_detach_pools(struct saferring_ring *ring)
+/*
+ * The watch comes before the look, so that a region that goes in between is
+ * noticed later.
+ */
+static int watch_regions(struct saferring_ring *ring,
+			 const struct saferring_pool *pool)
 {
 	size_t number;
 
-	sr_registry_lock();
-	for (number = 0; number < ring->attachment_count; number++)
-		ring->attachment[number].pool->rings--;
-	ring->attachment_count = 0;
-	sr_registry_unlock();
+	for (number = 0; number < pool->region_count; number++) {
+		const struct saferring_region *region = pool->region[number];
+
+		watch_device(ring, region->device);
+		if (!sr_region_live(region))
+			return sr_fail(&(struct sr_fault){
+				.code = -ESTALE,
+				.reason = SAFERRING_REASON_REGION_GONE,
+				.operation = "ring_create",
+				.kind = "region",
+				.name = region->name,
+			}, "it was freed");
+	}
+	return 0;
+}
+
+static int watch_pools(struct saferring_ring *ring)
+{
+	const size_t count = count_regions(ring);
+	size_t number;
+	int error = 0;
+
+	ring->watch = calloc(count, sizeof(*ring->watch));
+	if (!ring->watch)
+		return sr_fail_memory("ring_create",
+				      count * sizeof(*ring->watch));
+	for (number = 0; number < ring->attachment_count && !error; number++)
+		error = watch_regions(ring, ring->attachment[number].pool);
+	return error;
+}
+
+/* Everything that operations will need, touched so that nothing faults then. */
+static int allocate(struct saferring_ring *ring, size_t pool_count)
+{
+	unsigned int number;
+
+	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
+	ring->free = calloc(ring->depth, sizeof(*ring->free));
+	ring->pending = calloc(ring->depth, sizeof(*ring->pending));
+	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
+	if (!ring->operation || !ring->free || !ring->pending ||
+	    !ring->attachment)
+		return sr_fail_memory("ring_create",
+				      ring->depth * sizeof(*ring->operation));
+	for (number = 0; number < ring->depth; number++) {
+		ring->operation[number].key = SR_KEY_STEP | SR_KEY_MARK | number;
+		ring->free[number] = ring->depth - 1 - number;
+		ring->pending[number] = number;
+	}
+	ring->free_count = ring->depth;
+	return 0;
+}
+
+void sr_ring_free(struct saferring_ring *ring)
+{
+	free(ring->operation);
+	free(ring->free);
+	free(ring->pending);
+	free(ring->attachment);
+	free(ring->watch);
+	free(ring);
 }
 
 /* ---- fixed buffers ---- */
 
-static size_t fixed_buffers_of(const struct saferring_region *region)
+static unsigned int pieces_of(const struct saferring_region *region)
 {
-	return (region->length + SR_FIXED_MAX - 1) / SR_FIXED_MAX;
+	return (unsigned int)SR_ROUND_UP(region->length, SR_FIXED_MAX) /
+	       SR_FIXED_MAX;
 }
 
-static void describe_region(const struct saferring_region *region,
-			    struct iovec *iovec)
+/*
+ * A region longer than the kernel takes as one buffer is registered in pieces.
+ * Buffers lie at multiples of their own power of two, which is no larger than a
+ * piece, so none lies in two pieces.
+ */
+static void add_pieces(struct saferring_ring *ring,
+		       const struct saferring_region *region,
+		       struct iovec *iovec)
 {
-	size_t at, length;
+	size_t offset;
 
-	for (at = 0; at < region->length; at += SR_FIXED_MAX, iovec++) {
-		length = region->length - at;
-		iovec->iov_base = region->address + at;
-		iovec->iov_len = SR_MIN(length, SR_FIXED_MAX);
+	for (offset = 0; offset < region->length; offset += SR_FIXED_MAX) {
+		iovec[ring->fixed_buffers].iov_base = region->address + offset;
+		iovec[ring->fixed_buffers].iov_len =
+			SR_MIN(region->length - offset, SR_FIXED_MAX);
+		ring->fixed_buffers++;
 	}
+	ring->fixed_bytes += region->length;
 }
 
-static size_t count_fixed(struct saferring_ring *ring)
+static unsigned int count_pieces(const struct saferring_ring *ring)
 {
-	size_t number, region, total = 0;
+	unsigned int count = 0;
+	size_t number, region;
 
 	for (number = 0; number < ring->attachment_count; number++) {
-		struct sr_attachment *attachment = &ring->attachment[number];
-		const struct saferring_pool *pool = attachment->pool;
+		const struct saferring_pool *pool =
+			ring->attachment[number].pool;
 
-		for (region = 0; region < pool->region_count; region++) {
-			attachment->first[region] = (uint32_t)total;
-			total += fixed_buffers_of(pool->region[region]);
-			ring->fixed_bytes += pool->region[region]->length;
-		}
+		for (region = 0; region < pool->region_count; region++)
+			count += pieces_of(pool->region[region]);
 	}
-	return total;
+	return count;
 }
 
-static void describe_all(const struct saferring_ring *ring, struct iovec *iovec)
+static void fill_pieces(struct saferring_ring *ring, struct iovec *iovec)
 {
 	size_t number, region;
 
 	for (number = 0; number < ring->attachment_count; number++) {
-		const struct sr_attachment *attachment =
-			&ring->attachment[number];
+		struct sr_attachment *attachment = &ring->attachment[number];
 
+		attachment->one_piece =
+			attachment->pool->region_count == 1 &&
+			pieces_of(attachment->pool->region[0]) == 1;
 		for (region = 0; region < attachment->pool->region_count;
-		     region++)
-			describe_region(attachment->pool->region[region],
-					iovec + attachment->first[region]);
+		     region++) {
+			attachment->first[region] = ring->fixed_buffers;
+			add_pieces(ring, attachment->pool->region[region],
+				   iovec);
+		}
 	}
+}
+
+/*
+ * The kernel says ENOMEM both for the limit and for want of memory. With the
+ * capability there is no limit; without it the limit is the likely cause even
+ * if it is larger than what is needed now, because it counts what all rings of
+ * the user have registered.
+ */
+static int fail_memlock(const struct saferring_ring *ring)
+{
+	const uint64_t limit = sr_memlock_limit();
+	const uint64_t needed = ring->fixed_bytes;
+	char cure[256];
+
+	snprintf(cure, sizeof(cure),
+		 "ulimit -l %llu or more for the process (hard limit in /etc/security/limits.conf), LimitMEMLOCK=%llu in its systemd unit, or CAP_IPC_LOCK",
+		 (unsigned long long)SR_ROUND_UP(needed, 1024) / 1024,
+		 (unsigned long long)needed);
+	return sr_fail(&(struct sr_fault){
+			       .code = -ENOMEM,
+			       .reason = SAFERRING_REASON_MEMLOCK,
+			       .operation = "ring_create",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = cure,
+			       .needed = needed,
+			       .limit = limit,
+		       },
+		       "%llu bytes to be registered, RLIMIT_MEMLOCK allows %llu for all rings of the user together",
+		       (unsigned long long)needed, (unsigned long long)limit);
 }
 
 static int fail_register(const struct saferring_ring *ring, int error)
@@ -197,48 +282,79 @@ static int fail_register(const struct saferring_ring *ring, int error)
 		.name = ring->name,
 		.needed = ring->fixed_bytes,
 	};
-	const uint64_t limit = sr_memlock_limit();
 
-	if (error == -ENOMEM && !sr_memlock_exempt() && limit != UINT64_MAX) {
-		fault.reason = SAFERRING_REASON_MEMLOCK;
-		fault.limit = limit;
-		fault.cure = "ulimit -l, LimitMEMLOCK= of systemd, or "
-			     "CAP_IPC_LOCK";
-		return sr_fail(&fault,
-			       "%llu bytes are to be registered and "
-			       "RLIMIT_MEMLOCK allows the user %llu",
-			       (unsigned long long)fault.needed,
-			       (unsigned long long)limit);
-	}
-	if (error == -EOPNOTSUPP || error == -EFAULT)
+	if (error == -ENOMEM && !sr_memlock_exempt() &&
+	    sr_memlock_limit() != UINT64_MAX)
+		return fail_memlock(ring);
+	if (error == -ENOMEM)
+		fault.reason = SAFERRING_REASON_MEMORY;
+	if (error == -EFAULT || error == -EOPNOTSUPP)
 		fault.reason = SAFERRING_REASON_UNSUPPORTED;
-	return sr_fail(&fault, "registering %llu bytes: %s",
+	return sr_fail(&fault,
+		       "registering %llu bytes as %u fixed buffers failed: %s",
 		       (unsigned long long)ring->fixed_bytes,
-		       strerror(-error));
+		       ring->fixed_buffers, strerror(-error));
+}
+
+static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EINVAL,
+			       .reason = SAFERRING_REASON_UNSUPPORTED,
+			       .operation = "ring_create",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "fewer or smaller regions",
+			       .needed = count,
+			       .limit = SR_FIXED_BUFFERS_MAX,
+		       },
+		       "%u fixed buffers, io_uring takes %d", count,
+		       SR_FIXED_BUFFERS_MAX);
 }
 
 static int register_regions(struct saferring_ring *ring)
 {
-	const size_t total = count_fixed(ring);
+	const unsigned int count = count_pieces(ring);
 	struct iovec *iovec;
 	int error;
 
-	if (total > SR_FIXED_BUFFERS_MAX)
-		return fail_register(ring, -E2BIG);
-	iovec = calloc(total, sizeof(*iovec));
+	if (count > SR_FIXED_BUFFERS_MAX)
+		return fail_pieces(ring, count);
+	iovec = calloc(count, sizeof(*iovec));
 	if (!iovec)
-		return sr_fail_memory("ring_create", total * sizeof(*iovec));
-	describe_all(ring, iovec);
-	error = sr_uring_register(ring, iovec, (unsigned int)total);
+		return sr_fail_memory("ring_create", count * sizeof(*iovec));
+	fill_pieces(ring, iovec);
+	error = sr_uring_register(ring, iovec, count);
 	free(iovec);
 	if (error)
 		return fail_register(ring, error);
 	ring->fixed = true;
-	ring->fixed_buffers = (unsigned int)total;
 	return 0;
 }
 
-static int set_up_fixed(struct saferring_ring *ring, unsigned int flags)
+/* Unregistered operations have buf_index 0. */
+static void forget_pieces(struct saferring_ring *ring)
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++) {
+		ring->attachment[number].one_piece = true;
+		ring->attachment[number].first[0] = 0;
+	}
+	ring->fixed_buffers = 0;
+	ring->fixed_bytes = 0;
+}
+
+static void set_opcodes(struct saferring_ring *ring)
+{
+	ring->opcode[SAFERRING_OPERATION_READ] =
+		ring->fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
+	ring->opcode[SAFERRING_OPERATION_WRITE] =
+		ring->fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+}
+
+/* Registered if possible; if not, with the reason noted. */
+static int set_fixed(struct saferring_ring *ring, unsigned int flags)
 {
 	int error;
 
@@ -248,92 +364,57 @@ static int set_up_fixed(struct saferring_ring *ring, unsigned int flags)
 		return 0;
 	}
 	error = register_regions(ring);
-	if (!error || flags & SAFERRING_RING_REQUIRE_FIXED)
+	if (!error)
+		return 0;
+	forget_pieces(ring);
+	if (flags & SAFERRING_RING_REQUIRE_FIXED)
 		return error;
-	ring->fixed_bytes = 0;
 	snprintf(ring->reason, sizeof(ring->reason), "%s",
 		 saferring_error_last()->what);
 	return 0;
 }
 
-/* ---- creation ---- */
+/* ---- create and destroy ---- */
 
-static int allocate(struct saferring_ring *ring,
-		    const struct saferring_ring_options *options)
-{
-	size_t devices = options->pool_count * SAFERRING_POOL_REGIONS_MAX;
-	unsigned int index;
-
-	ring->depth = options->depth;
-	ring->free = calloc(ring->depth, sizeof(*ring->free));
-	ring->pending = calloc(ring->depth, sizeof(*ring->pending));
-	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
-	ring->attachment = calloc(options->pool_count,
-				  sizeof(*ring->attachment));
-	ring->watch = calloc(devices, sizeof(*ring->watch));
-	if (!ring->free || !ring->pending || !ring->operation ||
-	    !ring->attachment || !ring->watch)
-		return sr_fail_memory("ring_create",
-				      ring->depth * sizeof(*ring->operation));
-	for (index = 0; index < ring->depth; index++)
-		ring->free[index] = ring->depth - 1 - index;
-	ring->free_count = ring->depth;
-	return 0;
-}
-
-static void release(struct saferring_ring *ring)
-{
-	free(ring->free);
-	free(ring->pending);
-	free(ring->operation);
-	free(ring->attachment);
-	free(ring->watch);
-	free(ring);
-}
-
-void sr_ring_free(struct saferring_ring *ring)
-{
-	sr_uring_close(ring);
-	release(ring);
-}
-
-static int prepare(struct saferring_ring *ring,
-		   const struct saferring_ring_options *options)
-{
-	int error = allocate(ring, options);
-
-	if (error)
-		return error;
-	error = sr_uring_open(ring);
-	if (error)
-		return sr_uring_fail(error, "ring_create", ring->name);
-	error = attach(ring, options);
-	if (!error)
-		error = set_up_fixed(ring, options->flags);
-	if (error) {
-		sr_ring_detach_pools(ring);
-		sr_uring_close(ring);
-	}
-	return error;
-}
-
-static void enlist(struct saferring_ring *ring)
+static void publish(struct saferring_ring *ring)
 {
 	sr_registry_lock();
+	hold_pools(ring);
 	ring->next = sr_rings;
 	sr_rings = ring;
 	sr_registry_unlock();
 }
 
-static void delist(struct saferring_ring *ring)
+/* With the registry locked. */
+static void unpublish(struct saferring_ring *ring)
 {
 	struct saferring_ring **link = &sr_rings;
 
-	sr_registry_lock();
 	while (*link != ring)
 		link = &(*link)->next;
 	*link = ring->next;
-	sr_registry_unlock();
+	let_go_of_pools(ring);
+}
+
+static int set_up(struct saferring_ring *ring,
+		  const struct saferring_ring_options *options)
+{
+	int error = allocate(ring, options->pool_count);
+
+	if (!error)
+		error = attach_pools(ring, options->pools, options->pool_count);
+	if (!error)
+		error = watch_pools(ring);
+	if (error)
+		return error;
+	error = sr_uring_open(ring);
+	if (error)
+		return sr_uring_fail(error, "ring_create", ring->name);
+	error = set_fixed(ring, options->flags);
+	if (error)
+		sr_uring_close(ring);
+	set_opcodes(ring);
+	return error;
 }
 
 int saferring_ring_create(const struct saferring_ring_options *options,
@@ -346,93 +427,109 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	if (!options || !out)
 		return sr_fail_argument("ring_create",
 					"no options, or no place for a ring");
-	error = copy_options(options, &known);
+	error = sr_options_in("ring_create", &known, sizeof(known), options);
+	if (!error)
+		error = check_options(&known);
 	if (error)
 		return error;
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->epoch = known.pools[0]->epoch;
+	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
 	sr_name(ring->name, known.name, "ring");
-	error = prepare(ring, &known);
+	error = set_up(ring, &known);
 	if (error) {
-		release(ring);
+		sr_ring_free(ring);
 		return error;
 	}
-	enlist(ring);
+	publish(ring);
 	*out = ring;
 	return 0;
 }
 
-/* ---- the end ---- */
-
-static uint64_t now_ns(void)
+static uint64_t now_ms(void)
 {
 	struct timespec time;
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
-/* Wait until all operations have come back, or the time is up. */
+/* Wait a little for a completion, in whatever way this kernel knows. */
+static void wait_a_little(struct saferring_ring *ring)
+{
+	const struct timespec millisecond = { .tv_nsec = 1000000 };
+
+	if (sr_uring_enter(ring, 1, 10000000) == -EOPNOTSUPP)
+		nanosleep(&millisecond, NULL);
+}
+
+/* Have everything come back. What has not after the time is still counted. */
 static void drain(struct saferring_ring *ring, unsigned int timeout_ms)
 {
-	const uint64_t end = now_ns() + timeout_ms * (uint64_t)1000000;
-	uint64_t now;
+	const uint64_t deadline = now_ms() + timeout_ms;
+	bool again = true;
 
+	sr_ring_withdraw_all(ring);
 	sr_ring_return_completed(ring);
-	while (sr_ring_busy(ring)) {
-		now = now_ns();
-		if (now >= end)
-			return;
-		/* A signal is no reason to give up, and the clock goes on. */
-		sr_uring_enter(ring, 1, end - now);
+	if (!sr_ring_busy(ring))
+		return;
+	sr_uring_cancel_all(ring);
+	for (;;) {
 		sr_ring_return_completed(ring);
+		if (!sr_ring_busy(ring))
+			return;
+		if (ring->cancel_result == -EINVAL && again) {
+			again = false;
+			sr_uring_cancel_all(ring);
+		}
+		if (now_ms() >= deadline)
+			return;
+		wait_a_little(ring);
 	}
 }
 
-static void report_lost(const struct saferring_ring *ring, unsigned int count)
+static void report_lost(const char *name, unsigned int left,
+			unsigned int timeout_ms)
 {
 	struct saferring_error *error = sr_error_begin(
 		0, SAFERRING_REASON_LOST_IO, "ring_destroy");
 
-	snprintf(error->object, sizeof(error->object), "ring %s", ring->name);
+	snprintf(error->object, sizeof(error->object), "ring %s", name);
 	snprintf(error->what, sizeof(error->what),
-		 "%u operations did not end in time; their buffers are in "
-		 "quarantine",
-		 count);
+		 "%u operations did not end within %u ms, their buffers are in quarantine",
+		 left, timeout_ms);
 	snprintf(error->cure, sizeof(error->cure),
-		 "saferring_quarantine_reap() takes them back when they have "
-		 "ended");
-	error->needed = count;
+		 "saferring_quarantine_reap() takes them back when they end");
+	error->needed = left;
 	sr_report(error);
 }
 
 int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 {
+	char name[SR_NAME_MAX];
 	unsigned int left;
 
 	if (!ring)
 		return 0;
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_destroy", "ring", ring->name);
-	sr_ring_withdraw_all(ring);
-	sr_ring_return_completed(ring);
-	if (sr_ring_busy(ring)) {
-		sr_uring_cancel_all(ring);
-		drain(ring, timeout_ms);
-	}
-	delist(ring);
+	drain(ring, timeout_ms);
 	left = sr_ring_busy(ring);
-	if (!left) {
-		sr_ring_detach_pools(ring);
-		sr_ring_free(ring);
-		return 0;
+	sr_registry_lock();
+	unpublish(ring);
+	if (left) {
+		memcpy(name, ring->name, sizeof(name));
+		sr_quarantine_add(ring);
 	}
-	report_lost(ring, left);
-	sr_quarantine_add(ring);
-	sr_ring_detach_pools(ring);
-	return (int)left;
+	sr_registry_unlock();
+	if (left) {
+		report_lost(name, left, timeout_ms);
+		return (int)left;
+	}
+	sr_uring_close(ring);
+	sr_ring_free(ring);
+	return 0;
 }
 
 /* ---- looking at it ---- */
@@ -450,7 +547,7 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.in_flight = sr_ring_in_flight(ring);
 	info.fixed = ring->fixed;
 	info.fixed_buffers = ring->fixed_buffers;
-	info.fixed_bytes = ring->fixed ? ring->fixed_bytes : 0;
+	info.fixed_bytes = ring->fixed_bytes;
 	info.setup_flags = ring->setup_flags;
 	info.features = ring->uring.features;
 	info.fd = ring->uring.ring_fd;
@@ -462,9 +559,17 @@ int saferring_ring_info(const struct saferring_ring *ring,
 int saferring_ring_stats(const struct saferring_ring *ring,
 			 struct saferring_ring_stats *out)
 {
+	struct saferring_ring_stats stats;
+
 	if (!ring || !out)
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
-	return sr_info_out("ring_stats", out, &ring->stats,
-			   sizeof(ring->stats));
+	stats = ring->stats;
+	stats.reads = ring->done[SAFERRING_OPERATION_READ];
+	stats.writes = ring->done[SAFERRING_OPERATION_WRITE];
+	stats.bytes_read = ring->bytes[SAFERRING_OPERATION_READ];
+	stats.bytes_written = ring->bytes[SAFERRING_OPERATION_WRITE];
+	stats.completed = stats.reads + stats.writes;
+	stats.queued = stats.completed + sr_ring_busy(ring);
+	return sr_info_out("ring_stats", out, &stats, sizeof(stats));
 }

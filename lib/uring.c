@@ -1,45 +1,49 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * What the ring asks of liburing.
+ * The kernel's side of a ring, by liburing. What an engine without io_uring has
+ * to do is what this file does for ring.c, operation.c and quarantine.c.
+ *
+ * SQPOLL is not used. So the kernel looks at the submission queue only inside
+ * io_uring_enter(), and what it has not taken can be changed and taken back.
  */
 #include <errno.h>
 #include <string.h>
 #include "internal.h"
 
-/*
- * Flags that cost nothing where they are not known: work of the kernel for this
- * task is done when it enters the kernel anyway, and one bad SQE does not hold
- * up those behind it.
- */
-static const unsigned int wanted_flags[] = {
-	IORING_SETUP_CLAMP | SR_SETUP_SUBMIT_ALL | SR_SETUP_COOP_TASKRUN |
-		SR_SETUP_TASKRUN_FLAG,
-	IORING_SETUP_CLAMP,
+/* What is asked of the kernel, best first: older ones refuse with -EINVAL. */
+static const unsigned int setup_flags[] = {
+	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |
+		IORING_SETUP_TASKRUN_FLAG,
+	IORING_SETUP_SUBMIT_ALL,
 	0,
 };
 
 int sr_uring_open(struct saferring_ring *ring)
 {
+	const size_t count = sizeof(setup_flags) / sizeof(setup_flags[0]);
 	struct io_uring_params params;
-	size_t number;
+	size_t try;
 	int error = -EINVAL;
 
-	for (number = 0; error == -EINVAL &&
-			 number < sizeof(wanted_flags) / sizeof(*wanted_flags);
-	     number++) {
+	for (try = 0; try < count && error == -EINVAL; try++) {
 		memset(&params, 0, sizeof(params));
-		params.flags = wanted_flags[number];
+		params.flags = setup_flags[try];
 		error = io_uring_queue_init_params(ring->depth, &ring->uring,
 						   &params);
 	}
-	if (error)
-		return error;
-	ring->setup_flags = params.flags;
-	return 0;
+	if (!error)
+		ring->setup_flags = params.flags;
+	return error;
 }
 
+/*
+ * Unregistering waits for nothing, as nothing is in flight, and drops the pins
+ * at once; the kernel's own clean-up of a closed ring comes later.
+ */
 void sr_uring_close(struct saferring_ring *ring)
 {
+	if (ring->fixed)
+		io_uring_unregister_buffers(&ring->uring);
 	io_uring_queue_exit(&ring->uring);
 }
 
@@ -49,26 +53,8 @@ int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 	return io_uring_register_buffers(&ring->uring, iovec, count);
 }
 
-/* Whether the kernel has completions that are not in the ring yet. */
-static bool must_ask(const struct saferring_ring *ring)
-{
-	const unsigned int flags = __atomic_load_n(ring->uring.sq.kflags,
-						   __ATOMIC_RELAXED);
-
-	return flags & (IORING_SQ_CQ_OVERFLOW | SR_SQ_TASKRUN);
-}
-
-unsigned int sr_uring_ready(struct saferring_ring *ring)
-{
-	if (must_ask(ring)) {
-		ring->stats.enters++;
-		io_uring_get_events(&ring->uring);
-	}
-	return io_uring_cq_ready(&ring->uring);
-}
-
-static int enter_and_wait(struct saferring_ring *ring, unsigned int min,
-			  uint64_t timeout_ns)
+static int enter(struct saferring_ring *ring, unsigned int min,
+		 uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -76,125 +62,161 @@ static int enter_and_wait(struct saferring_ring *ring, unsigned int min,
 	};
 	struct io_uring_cqe *cqe;
 
+	if (!min)
+		return io_uring_submit(&ring->uring);
 	if (timeout_ns == SAFERRING_FOREVER)
 		return io_uring_submit_and_wait(&ring->uring, min);
-	/* Without this, liburing would queue a timeout of its own. */
+	/* Without this liburing would put a timeout into our queue. */
 	if (!(ring->uring.features & IORING_FEAT_EXT_ARG))
 		return -EOPNOTSUPP;
 	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, min, &time,
 						NULL);
 }
 
+/*
+ * What the kernel has taken is read off its head of the queue: the calls do not
+ * tell when they also fail.
+ */
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns)
 {
-	unsigned int left;
-	int error;
+	const unsigned int *head = ring->uring.sq.khead;
+	const unsigned int before = *head;
+	const int result = enter(ring, min, timeout_ns);
+	const unsigned int taken = io_uring_smp_load_acquire(head) - before;
 
-	if (!ring->queued && !min)
-		return 0;
 	ring->stats.enters++;
-	error = min ? enter_and_wait(ring, min, timeout_ns) :
-		      io_uring_submit(&ring->uring);
-	/* What the kernel took says its head, whatever was returned. */
-	left = io_uring_sq_ready(&ring->uring);
-	ring->stats.submitted += ring->queued - left;
-	ring->queued = left;
-	return error < 0 ? error : 0;
+	ring->stats.submitted += taken;
+	ring->queued -= taken;
+	if (result < 0 && !taken)
+		return result;
+	return (int)taken;
+}
+
+unsigned int sr_uring_ready(struct saferring_ring *ring)
+{
+	const unsigned int inside =
+		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
+	unsigned int ready = io_uring_cq_ready(&ring->uring);
+
+	if (ready || !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+		return ready;
+	ring->stats.enters++;
+	io_uring_get_events(&ring->uring);
+	return io_uring_cq_ready(&ring->uring);
+}
+
+/*
+ * A request that nobody waits for. It is no operation of the program's, so the
+ * counters are put right again.
+ */
+static int submit_request(struct saferring_ring *ring, unsigned int count)
+{
+	int taken;
+
+	ring->queued += count;
+	taken = sr_uring_enter(ring, 0, 0);
+	if (taken < 0)
+		taken = 0;
+	ring->stats.submitted -= (unsigned int)taken;
+	if ((unsigned int)taken == count)
+		return 0;
+	sr_uring_withdraw(ring);
+	ring->queued = 0;
+	return -EAGAIN;
+}
+
+static int cancel_any(struct saferring_ring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+	if (!sqe)
+		return -EBUSY;
+	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY);
+	sqe->user_data = SR_KEY_CANCEL;
+	return submit_request(ring, 1);
+}
+
+/* Before Linux 5.19: one by one, by key. */
+static int cancel_each(struct saferring_ring *ring)
+{
+	struct io_uring_sqe *sqe;
+	unsigned int number, count = 0;
+
+	for (number = 0; number < ring->depth; number++) {
+		if (!ring->operation[number].word)
+			continue;
+		sqe = io_uring_get_sqe(&ring->uring);
+		if (!sqe)
+			break;
+		io_uring_prep_cancel64(sqe, ring->operation[number].key, 0);
+		sqe->user_data = SR_KEY_CANCEL;
+		count++;
+	}
+	return submit_request(ring, count);
+}
+
+int sr_uring_cancel_all(struct saferring_ring *ring)
+{
+	return ring->cancel_result == -EINVAL ? cancel_each(ring) :
+						cancel_any(ring);
+}
+
+static struct io_uring_sqe *sqe_at(struct saferring_ring *ring,
+				   unsigned int position)
+{
+	return &ring->uring.sq.sqes[position & *ring->uring.sq.kring_mask];
+}
+
+/*
+ * liburing keeps the n-th entry of the queue in the n-th SQE, so stepping its
+ * own head and tail and the kernel's tail back to the kernel's head empties the
+ * queue.
+ */
+void sr_uring_withdraw(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int head = *sq->khead;
+
+	sq->sqe_head = head;
+	sq->sqe_tail = head;
+	io_uring_smp_store_release(sq->ktail, head);
 }
 
 struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
 				     unsigned int number)
 {
-	struct io_uring_sq *sq = &ring->uring.sq;
-	const unsigned int mask = *sq->kring_mask;
-
-	return &sq->sqes[(sq->sqe_tail - ring->queued + number) & mask];
-}
-
-/*
- * The kernel reads the queue only while this thread is in a system call (there
- * is no SQPOLL), so what it has not read can be taken back.
- */
-uint64_t sr_uring_withdraw(struct saferring_ring *ring)
-{
-	struct io_uring_sq *sq = &ring->uring.sq;
-	const unsigned int tail = sq->sqe_tail - 1;
-	const uint64_t key = sr_uring_queued(ring, ring->queued - 1)->user_data;
-
-	sq->sqe_tail = tail;
-	if ((int)(sq->sqe_head - tail) > 0)
-		sq->sqe_head = tail;
-	if ((int)(*sq->ktail - tail) > 0)
-		__atomic_store_n(sq->ktail, tail, __ATOMIC_RELEASE);
-	ring->queued--;
-	return key;
-}
-
-static uint64_t cancel_key(void)
-{
-	return SR_USER_DATA_MARK << SR_USER_DATA_SHIFT | SR_OPERATION_CANCEL;
-}
-
-static int cancel(struct saferring_ring *ring, uint64_t key, int flags)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-	int error;
-
-	if (!sqe)
-		return -EBUSY;
-	io_uring_prep_cancel64(sqe, key, flags);
-	sqe->user_data = cancel_key();
-	error = io_uring_submit(&ring->uring);
-	return error < 0 ? error : 0;
-}
-
-/*
- * All at once where the kernel can (5.19), which it tells only by completing a
- * request; so each is asked for by its key as well.
- */
-int sr_uring_cancel_all(struct saferring_ring *ring)
-{
-	unsigned int index;
-	int error;
-
-	error = cancel(ring, 0, SR_CANCEL_ANY | SR_CANCEL_ALL);
-	for (index = 0; !error && index < ring->depth; index++)
-		if (ring->operation[index].word)
-			error = cancel(ring, ring->operation[index].key, 0);
-	return error;
-}
-
-static const char *cure_for(int code)
-{
-	switch (-code) {
-	case ENOSYS:
-		return "a kernel with CONFIG_IO_URING";
-	case EPERM:
-		return "sysctl kernel.io_uring_disabled=0, or a seccomp profile "
-		       "that allows io_uring_setup";
-	case EMFILE:
-		return "ulimit -n";
-	case ENOMEM:
-		return "a smaller depth, or ulimit -l: some kernels charge the "
-		       "ring itself";
-	default:
-		return NULL;
-	}
+	return sqe_at(ring, *ring->uring.sq.khead + number);
 }
 
 int sr_uring_fail(int code, const char *operation, const char *name)
 {
-	const struct sr_fault fault = {
+	struct sr_fault fault = {
 		.code = code,
-		.reason = code == -ENOSYS || code == -EPERM ?
-				  SAFERRING_REASON_NO_IO_URING :
-				  SAFERRING_REASON_SYSTEM,
+		.reason = SAFERRING_REASON_SYSTEM,
 		.operation = operation,
-		.kind = name ? "ring" : NULL,
+		.kind = "ring",
 		.name = name,
-		.cure = cure_for(code),
 	};
 
-	return sr_fail(&fault, "io_uring_setup: %s", strerror(-code));
+	switch (-code) {
+	case ENOSYS:
+		fault.reason = SAFERRING_REASON_NO_IO_URING;
+		fault.cure = "a kernel with CONFIG_IO_URING, a seccomp filter that admits it";
+		return sr_fail(&fault,
+			"this kernel or its seccomp filter has no io_uring");
+	case EPERM:
+	case EACCES:
+		fault.reason = SAFERRING_REASON_NO_IO_URING;
+		fault.cure = "sysctl kernel.io_uring_disabled=0, or another seccomp filter";
+		return sr_fail(&fault,
+			       "io_uring is forbidden to this process: %s",
+			       strerror(-code));
+	case ENOMEM:
+		fault.reason = SAFERRING_REASON_MEMORY;
+		fault.limit = sr_memlock_limit();
+		fault.cure = "before Linux 5.12 rings count as locked: raise ulimit -l";
+		break;
+	}
+	return sr_fail(&fault, "io_uring_setup failed: %s", strerror(-code));
 }

@@ -129,7 +129,8 @@ enum saferring_owner {
  * @limit: what is allowed, in the same unit, or 0
  * @index: index of the buffer in its pool; meaningful if @owner is known
  * @owner: enum saferring_owner: who has the buffer now
- * @owner_detail: for people, such as "in flight as READ by ring main"; or ""
+ * @owner_detail: for people, such as "in flight as READ of 4096 bytes by
+ *	ring main"; or ""
  *
  * Members are only ever added at the end.
  */

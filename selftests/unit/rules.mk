@@ -1,20 +1,60 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Tests of the library, one program for each object, run natively and in the
-# virtual machine. They link the static library, so as to be found alone.
+# virtual machine. They link the static library, so as to be found alone, and so
+# that some can put functions of their own in the place of the library's.
 
 UNIT_DIR := $(BUILD)/unit
-UNIT_SOURCES := $(filter-out selftests/unit/world.c, \
+UNIT_SOURCES := $(filter-out selftests/unit/common.c, \
 		  $(wildcard selftests/unit/*.c))
-UNIT_TESTS := $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%)
+UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
+
+# By test: the functions that it replaces.
+UNIT_WRAP_module := open ioctl mmap
+UNIT_WRAP_quarantine := sr_uring_cancel_all
+UNIT_WRAP_submit := io_uring_submit
 
 tests: $(UNIT_TESTS)
-CHECK_NATIVE += $(UNIT_TESTS) selftests/unit/symbols
+# The interface is tested with the compiler and the tree at hand.
+CHECK_NATIVE += $(UNIT_TESTS) selftests/unit/interface
 CHECK_VM += $(UNIT_TESTS)
 
-$(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/world.c \
-	       selftests/unit/unit.h $(LIB_STATIC)
+$(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
+	       selftests/unit/common.h $(LIB_STATIC)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -o $@ $(filter %.c %.a,$^) \
-		-lcmocka $(LIB_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
+		$(filter %.c %.a,$^) \
+		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) -lcmocka $(LIB_LIBS)
+
+# --- these tests alone, also under sanitizers and valgrind
+
+UNIT_INTERFACE := selftests/unit/interface
+
+.PHONY: check-unit check-asan check-tsan check-valgrind
+check-unit: $(UNIT_TESTS) library	## the library's tests alone, natively
+	$(Q)BUILD=$(BUILD) CC="$(CC)" selftests/unit/run $(UNIT_TESTS) \
+		$(UNIT_INTERFACE)
+
+# Each is built in a directory of its own. The interface is left out: programs
+# do not link instrumented libraries.
+SANITIZE_ASAN := -O1 -g -fsanitize=address,undefined \
+		 -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANITIZE_TSAN := -O1 -g -fsanitize=thread
+
+check-asan:	## the same under the address sanitizer and UBSan
+	$(Q)ASAN_OPTIONS=detect_stack_use_after_return=1 \
+		UBSAN_OPTIONS=print_stacktrace=1 \
+		$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE_ASAN)" \
+		UNIT_INTERFACE= check-unit
+
+check-tsan:	## the same under the thread sanitizer
+	$(Q)TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+		$(MAKE) BUILD=$(BUILD)/tsan CFLAGS="$(SANITIZE_TSAN)" \
+		UNIT_INTERFACE= check-unit
+
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
+	    --errors-for-leak-kinds=definite --child-silent-after-fork=yes
+check-valgrind: $(UNIT_TESTS)	## the same under valgrind
+	$(Q)UNIT_WRAPPER="$(VALGRIND)" UNIT_TIMEOUT=1200 \
+		selftests/unit/run $(UNIT_TESTS)

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many threads on one pool: no buffer is ever held twice, none is lost. To be
+ * run under the thread sanitizer as well.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include "common.h"
+
+#define THREADS 4
+#define ROUNDS	20000
+#define BUFFERS 64U
+
+/* Owners by index of buffer; 0 for none. Atomic, so that a clash is seen. */
+static unsigned int owner[BUFFERS];
+
+static void take(struct saferring_pool *pool, saferring_buffer buffer,
+		 unsigned int me)
+{
+	const size_t index = saferring_buffer_index(pool, buffer);
+
+	if (__atomic_exchange_n(&owner[index], me, __ATOMIC_RELAXED))
+		abort();
+	memset(saferring_buffer_data(pool, buffer), (int)me, 64);
+}
+
+static void leave(struct saferring_pool *pool, saferring_buffer buffer,
+		  unsigned int me)
+{
+	const size_t index = saferring_buffer_index(pool, buffer);
+	const unsigned char *data = saferring_buffer_data(pool, buffer);
+
+	if (!data || data[0] != me || data[63] != me)
+		abort();
+	if (__atomic_exchange_n(&owner[index], 0, __ATOMIC_RELAXED) != me)
+		abort();
+	if (saferring_buffer_put(pool, buffer))
+		abort();
+}
+
+struct worker {
+	struct saferring_pool *pool;
+	pthread_t thread;
+	unsigned int number;
+	unsigned long got;
+};
+
+static void *get_and_put(void *argument)
+{
+	struct worker *worker = argument;
+	saferring_buffer held[8];
+	unsigned int round, count = 0;
+
+	for (round = 0; round < ROUNDS; round++) {
+		if (count < 1 + round % 8 &&
+		    !saferring_buffer_get(worker->pool, &held[count])) {
+			take(worker->pool, held[count], worker->number);
+			worker->got++;
+			count++;
+		} else if (count) {
+			leave(worker->pool, held[--count], worker->number);
+		} else {
+			sched_yield();
+		}
+	}
+	while (count)
+		leave(worker->pool, held[--count], worker->number);
+	return NULL;
+}
+
+static void run(struct saferring_pool *pool, void *(*function)(void *))
+{
+	struct worker workers[THREADS];
+	unsigned int number;
+
+	memset(owner, 0, sizeof(owner));
+	for (number = 0; number < THREADS; number++) {
+		workers[number].pool = pool;
+		workers[number].number = number + 1;
+		workers[number].got = 0;
+		assert_int_equal(pthread_create(&workers[number].thread, NULL,
+						function, &workers[number]),
+				 0);
+	}
+	for (number = 0; number < THREADS; number++) {
+		assert_int_equal(pthread_join(workers[number].thread, NULL), 0);
+		assert_true(workers[number].got > 0);
+	}
+}
+
+static void assert_all_back(struct saferring_pool *pool)
+{
+	struct saferring_pool_stats stats = { .size = sizeof(stats) };
+
+	assert_int_equal(saferring_pool_stats(pool, &stats), 0);
+	assert_int_equal(stats.available, BUFFERS);
+	assert_int_equal(stats.held, 0);
+	assert_int_equal(stats.misuses, 0);
+}
+
+static void threads_share_a_pool(void **state)
+{
+	struct stage *stage = stage_up(BUFFERS, 8, 0);
+	struct saferring_pool_stats stats = { .size = sizeof(stats) };
+
+	(void)state;
+	run(stage->pool, get_and_put);
+	assert_all_back(stage->pool);
+	/* The threads have ended, and their caches with them. */
+	assert_int_equal(saferring_pool_stats(stage->pool, &stats), 0);
+	assert_int_equal(stats.cached, 0);
+	stage_down(stage);
+}
+
+static void threads_share_a_pool_without_caches(void **state)
+{
+	struct stage *stage = stage_up(BUFFERS, 8, STAGE_UNCACHED);
+
+	(void)state;
+	run(stage->pool, get_and_put);
+	assert_all_back(stage->pool);
+	stage_down(stage);
+}
+
+/* ---- one thread gets, another puts ---- */
+
+struct channel {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	saferring_buffer buffer[4];
+	unsigned int count;
+	bool closed;
+	struct saferring_pool *pool;
+};
+
+static void *put_all(void *argument)
+{
+	struct channel *channel = argument;
+	saferring_buffer buffer;
+
+	for (;;) {
+		pthread_mutex_lock(&channel->lock);
+		while (!channel->count && !channel->closed)
+			pthread_cond_wait(&channel->changed, &channel->lock);
+		if (!channel->count) {
+			pthread_mutex_unlock(&channel->lock);
+			return NULL;
+		}
+		buffer = channel->buffer[--channel->count];
+		pthread_cond_signal(&channel->changed);
+		pthread_mutex_unlock(&channel->lock);
+		leave(channel->pool, buffer, 1);
+	}
+}
+
+static void send_one(struct channel *channel)
+{
+	saferring_buffer buffer;
+
+	while (saferring_buffer_get(channel->pool, &buffer))
+		sched_yield();
+	take(channel->pool, buffer, 1);
+	pthread_mutex_lock(&channel->lock);
+	while (channel->count == 4)
+		pthread_cond_wait(&channel->changed, &channel->lock);
+	channel->buffer[channel->count++] = buffer;
+	pthread_cond_signal(&channel->changed);
+	pthread_mutex_unlock(&channel->lock);
+}
+
+/*
+ * The putting thread's cache takes a part of the buffers only, so the getting
+ * thread never starves.
+ */
+static void buffers_put_by_another_thread_come_back(void **state)
+{
+	struct stage *stage = stage_up(BUFFERS, 8, 0);
+	struct channel channel = {
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
+		.pool = stage->pool,
+	};
+	pthread_t thread;
+	unsigned int round;
+
+	(void)state;
+	memset(owner, 0, sizeof(owner));
+	assert_int_equal(pthread_create(&thread, NULL, put_all, &channel), 0);
+	for (round = 0; round < ROUNDS; round++)
+		send_one(&channel);
+	pthread_mutex_lock(&channel.lock);
+	channel.closed = true;
+	pthread_cond_signal(&channel.changed);
+	pthread_mutex_unlock(&channel.lock);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_all_back(stage->pool);
+	stage_down(stage);
+}
+
+/* ---- threads that come and go, rings of their own ---- */
+
+static void *read_with_own_ring(void *argument)
+{
+	struct worker *worker = argument;
+	struct saferring_ring *ring = make_ring(worker->pool, 8, 0);
+	const int fd = pattern_file(8 * BUFFER_SIZE);
+	struct saferring_completion completions[8];
+	saferring_buffer buffer;
+	int round, number, count, queued = 0;
+
+	for (round = 0; round < 300; round++) {
+		while (queued < 4 && !saferring_buffer_get(worker->pool,
+							   &buffer)) {
+			if (saferring_ring_read(ring, fd, buffer, 0,
+						BUFFER_SIZE, 0, 0))
+				abort();
+			queued++;
+		}
+		count = saferring_ring_wait(ring, completions, 8, 1,
+					    SAFERRING_FOREVER);
+		if (count < 0)
+			abort();
+		for (number = 0; number < count; number++) {
+			if (completions[number].result != BUFFER_SIZE)
+				abort();
+			worker->got++;
+			if (saferring_buffer_put(worker->pool,
+						 completions[number].buffer))
+				abort();
+		}
+		queued -= count;
+	}
+	if (saferring_ring_destroy(ring, DESTROY_MS))
+		abort();
+	close(fd);
+	return NULL;
+}
+
+static void threads_with_rings_share_a_pool(void **state)
+{
+	struct stage *stage = stage_up(BUFFERS, 8, 0);
+
+	(void)state;
+	run(stage->pool, read_with_own_ring);
+	assert_all_back(stage->pool);
+	stage_down(stage);
+}
+
+static void *touch_once(void *argument)
+{
+	struct worker *worker = argument;
+
+	put(worker->pool, get(worker->pool));
+	worker->got++;
+	return NULL;
+}
+
+static void threads_that_come_and_go_lose_nothing(void **state)
+{
+	struct stage *stage = stage_up(BUFFERS, 8, 0);
+	int round;
+
+	(void)state;
+	for (round = 0; round < 100; round++)
+		run(stage->pool, touch_once);
+	assert_all_back(stage->pool);
+	stage_down(stage);
+}
+
+/* A thread keeps its cache from one pool to the next in the same slot. */
+static void a_cache_outlives_its_pool_and_serves_the_next(void **state)
+{
+	int round;
+
+	(void)state;
+	for (round = 0; round < 10; round++) {
+		struct stage *stage = stage_up(BUFFERS, 8, 0);
+
+		put(stage->pool, get(stage->pool));
+		run(stage->pool, touch_once);
+		stage_down(stage);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threads_share_a_pool),
+		cmocka_unit_test(threads_share_a_pool_without_caches),
+		cmocka_unit_test(buffers_put_by_another_thread_come_back),
+		cmocka_unit_test(threads_with_rings_share_a_pool),
+		cmocka_unit_test(threads_that_come_and_go_lose_nothing),
+		cmocka_unit_test(a_cache_outlives_its_pool_and_serves_the_next),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
