@@ -3,13 +3,9 @@
  * A region as a dma-buf, imported by the test device of importer/.
  */
 #include <linux/dma-buf.h>
-#include <sys/syscall.h>
 
 #include "safer_ring_test.h"
-#include "importer/safer_ring_importer.h"
-
-#define IMPORTER	"/dev/safer_ring_importer"
-#define MODULE		"safer_ring_importer.ko"
+#include "importer.h"
 
 FIXTURE(dmabuf)
 {
@@ -21,32 +17,6 @@ FIXTURE(dmabuf)
 	int fd;
 };
 
-/* The test module lies beside the test, or below it in the source tree. */
-static int load_importer(void)
-{
-	static const char *const places[] = { MODULE, "importer/" MODULE };
-	char path[4096], self[2048];
-	unsigned int i;
-	ssize_t length;
-	int fd, ret;
-
-	length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (length < 0)
-		return -errno;
-	self[length] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", self, places[i]);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		ret = syscall(__NR_finit_module, fd, "", 0) ? -errno : 0;
-		close(fd);
-		return ret == -EEXIST ? 0 : ret;
-	}
-	return -ENOENT;
-}
-
 FIXTURE_SETUP(dmabuf)
 {
 	struct safer_ring_export e = { .size = sizeof(e) };
@@ -54,13 +24,13 @@ FIXTURE_SETUP(dmabuf)
 
 	self->importer = -1;
 	SR_REQUIRE_DEVICE();
-	ret = load_importer();
+	ret = sr_importer_load();
 	if (ret)
-		SKIP(return, "%s: %s", MODULE, strerror(-ret));
+		SKIP(return, "%s: %s", SR_IMPORTER_FILE, strerror(-ret));
 	ASSERT_EQ(0, sr_usage(&self->before));
 	self->dev = sr_open();
 	ASSERT_LE(0, self->dev);
-	self->importer = open(IMPORTER, O_RDWR | O_CLOEXEC);
+	self->importer = open(SR_IMPORTER, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->importer);
 	ASSERT_EQ(0, sr_alloc(self->dev, 2 * HUGE_PAGE, &self->region));
 	self->map = sr_map(self->dev, self->region.length,
@@ -81,7 +51,7 @@ FIXTURE_TEARDOWN(dmabuf)
 	munmap(self->map, self->region.length);
 	close(self->dev);
 	EXPECT_TRUE(sr_usage_returns_to(&self->before, 5000));
-	syscall(__NR_delete_module, "safer_ring_importer", O_NONBLOCK);
+	sr_importer_unload();
 }
 
 static int attach(FIXTURE_DATA(dmabuf) *self)
@@ -180,7 +150,7 @@ TEST_F(dmabuf, closing_the_importer_is_a_detach)
 {
 	ASSERT_EQ(0, attach(self));
 	close(self->importer);
-	self->importer = open(IMPORTER, O_RDWR | O_CLOEXEC);
+	self->importer = open(SR_IMPORTER, O_RDWR | O_CLOEXEC);
 	EXPECT_EQ(0, free_region(self, 0, NULL));
 }
 
