@@ -89,6 +89,26 @@ TEST_F(dmabuf, a_device_sees_what_the_program_wrote)
 	EXPECT_EQ(q.folios, sum.entries);
 }
 
+TEST_F(dmabuf, a_device_gets_no_longer_segments_than_it_takes)
+{
+	const unsigned int limits[] = { PAGE, 65536, 100000, HUGE_PAGE - 1 };
+	struct safer_ring_importer_sum sum;
+	unsigned int i;
+
+	*(__u64 *)(self->map + self->region.length - PAGE) = 7;
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		ASSERT_EQ(0, sr_importer_limit(limits[i]));
+		ASSERT_EQ(0, attach(self));
+		ASSERT_EQ(0, sr_ioctl(self->importer, SAFER_RING_IMPORTER_SUM,
+				      &sum));
+		EXPECT_EQ(self->region.length, sum.length);
+		EXPECT_EQ(7ULL, sum.xor);
+		EXPECT_LE(self->region.length,
+			  sum.entries * (__u64)limits[i]);
+		ASSERT_EQ(0, detach(self));
+	}
+}
+
 TEST_F(dmabuf, an_attachment_is_a_pin)
 {
 	__u64 left = 0;

@@ -45,6 +45,20 @@ static inline int sr_importer_load(void)
 	return -ENOENT;
 }
 
+/* The longest segment that it takes, until it is unloaded. 0 or -errno. */
+static inline int sr_importer_limit(unsigned int bytes)
+{
+	int fd = open("/sys/module/safer_ring_importer/parameters/segment_max",
+		      O_WRONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = dprintf(fd, "%u", bytes) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 static inline void sr_importer_unload(void)
 {
 	syscall(__NR_delete_module, "safer_ring_importer", O_NONBLOCK);
