@@ -22,8 +22,6 @@
 /* How an event of it begins, behind the process and the time. */
 #define FI_EVENT	": fail_nth: ("
 #define FI_MODULE	" [safer_ring]"
-#define FI_USERCOPY	"should_fail_usercopy"
-#define FI_KMEMLEAK	" => kmemleak_"
 #define FI_KNOBS	19
 #define FI_SITES	128
 #define FI_TRACE_SIZE	(1 << 20)
@@ -335,6 +333,27 @@ static inline void fault_site_name(char *name, size_t size, char *trace)
 	}
 }
 
+/*
+ * Whether it is no allocation of a program's making: copies from and to user
+ * space ask as well, and what debugs memory has notes to take, once in a while
+ * and also when something is freed.
+ */
+static inline bool fault_is_tool(const char *stack)
+{
+	static const char *const frames[] = {
+		" => should_fail_usercopy", " => kmemleak_", " => kasan_save_",
+		" => stack_depot_save", " => __set_page_owner",
+		" => __reset_page_owner", " => debug_object", " => kfree+",
+		" => kvfree+", " => kmem_cache_free+",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+		if (strstr(stack, frames[i]))
+			return true;
+	return false;
+}
+
 static inline struct fault_site *fault_site(struct fault_injection *fi,
 					    const char *name)
 {
@@ -369,8 +388,7 @@ static inline void fault_note_sites(struct fault_injection *fi)
 		next = strstr(event + 1, FI_EVENT);
 		if (next)
 			next[-1] = '\0';
-		/* These ask as well, and are never told to fail. */
-		if (strstr(event, FI_USERCOPY) || strstr(event, FI_KMEMLEAK))
+		if (fault_is_tool(event))
 			continue;
 		hit = strstr(event, "hit=1");
 		fault_site_name(name, sizeof(name), event);
