@@ -61,3 +61,7 @@ CHECK_VM += selftests/check/fio
 # --- tests of the library
 
 include selftests/unit/rules.mk
+
+# --- what the module costs
+
+-include selftests/cost/rules.mk
