@@ -65,3 +65,7 @@ include selftests/unit/rules.mk
 # --- the debug lane
 
 include selftests/vm/debug.mk
+
+# --- what the module costs
+
+include selftests/cost/rules.mk
