@@ -56,6 +56,16 @@ unpack() {
 	find "$root" -xdev -type f -perm /6000 -exec chmod a-s {} +
 }
 
+count_files() {
+	find "$1/usr" -type f | wc -l
+}
+
+# Whether chroot $1 is there, with all that it was made of.
+complete() {
+	[ -e "$chroots/$1/files" ] &&
+		[ "$(count_files "$chroots/$1")" = "$(cat "$chroots/$1/files")" ]
+}
+
 # Makes chroot $1 out of packages $2...
 make_chroot() {
 	local name=$1 root packages
@@ -72,6 +82,7 @@ above): try again tomorrow"
 	apt_download "$root/debs" "${packages[@]}" ||
 		die "apt could not download them (see above)"
 	unpack "$root" || die "the packages could not be unpacked (see above)"
+	count_files "$root" >"$root/files"
 	commit_aside "$chroots/$name"
 }
 
@@ -84,11 +95,12 @@ mapfile -t toolchain <"$kernel/toolchain"
 name=sid-${toolchain[0]}-${toolchain[1]%-for-host}-$form
 
 mkdir -p "$chroots"
-if [ ! -e "$chroots/$name/usr/bin/make" ]; then
+if ! complete "$name"; then
 	lock_cache chroot
-	use_sid || die "$name can not be made without sid's packages"
-	[ -e "$chroots/$name/usr/bin/make" ] ||
+	if ! complete "$name"; then
+		use_sid || die "$name can not be made without sid's packages"
 		make_chroot "$name" make sparse "${toolchain[@]:1}"
+	fi
 fi
 ln -sfn "../../chroot/$name" "$kernel/chroot"
 printf '%s\n' "$chroots/$name"

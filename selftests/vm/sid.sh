@@ -41,6 +41,7 @@ sid_write_config() {
 		Dir::State "$dir";
 		Dir::State::status "$dir/status";
 		Dir::Cache "$dir/cache";
+		Dir::Cache::srcpkgcache "";
 		APT::Sandbox::User "$(id -un)";
 		APT::Install-Recommends "false";
 	EOF
