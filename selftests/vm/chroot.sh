@@ -79,7 +79,8 @@ above): try again tomorrow"
 	make_skeleton "$root"
 	mkdir "$root/debs"
 	note "downloading ${#packages[@]} packages of sid, the compiler's (100 MB)"
-	apt_download "$root/debs" "${packages[@]}" ||
+	# A line for each would bury everything else.
+	apt_download "$root/debs" "${packages[@]}" 2>&1 | sed '/^Get:/d' >&2 ||
 		die "apt could not download them (see above)"
 	unpack "$root" || die "the packages could not be unpacked (see above)"
 	count_files "$root" >"$root/files"
@@ -91,7 +92,7 @@ kernel=$CACHE/kernels/$1
 [ -e "$kernel/toolchain" ] ||
 	die "$1 is no kernel of sid that is in the cache: kernel.sh brings one"
 mapfile -t toolchain <"$kernel/toolchain"
-# The first line is the version of the kernel's package, the second the compiler.
+# First the version of the package of the kernel, then the compiler.
 name=sid-${toolchain[0]}-${toolchain[1]%-for-host}-$form
 
 mkdir -p "$chroots"
