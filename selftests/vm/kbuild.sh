@@ -19,13 +19,18 @@ top=$(cd "$here/../.." && pwd)
 # shellcheck source=selftests/vm/common.sh
 . "$here/common.sh"
 
-# Whether this user may have namespaces of his own; without root they come with
-# a user namespace, in which he is root.
+# Whether somebody may mount in namespaces of his own, of which the options are
+# given. Some systems grant the namespaces and refuse what they are good for.
+may_mount() {
+	unshare "$@" mount -t tmpfs tmpfs /tmp 2>/dev/null
+}
+
+# Without root they come with a user namespace, in which one is root.
 find_namespaces() {
 	namespaces=(--mount --pid --fork --kill-child)
-	unshare "${namespaces[@]}" true 2>/dev/null && return
+	may_mount "${namespaces[@]}" && return
 	namespaces+=(--user --map-root-user)
-	unshare "${namespaces[@]}" true 2>/dev/null && return
+	may_mount "${namespaces[@]}" && return
 	die "building for $kdir needs a chroot, and this user may not have
 one: run this as root (sudo), or allow user namespaces (sysctl
 kernel.unprivileged_userns_clone=1 user.max_user_namespaces=1000; a container
@@ -38,17 +43,18 @@ enter() {
 	set -euo pipefail
 	root=$1
 	shift
+	# First what could hide one of the directories.
+	mount -t tmpfs tmpfs "$root/tmp"
+	mount --rbind /dev "$root/dev"
+	# A new one is refused where parts of the old one are hidden.
+	mount -t proc proc "$root/proc" 2>/dev/null ||
+		mount --rbind /proc "$root/proc"
 	while [ "$1" != -- ]; do
 		mkdir -p "$root$1"
 		mount --rbind "$1" "$root$1"
 		shift
 	done
 	shift
-	mount --rbind /dev "$root/dev"
-	# A new one is refused where parts of the old one are hidden.
-	mount -t proc proc "$root/proc" 2>/dev/null ||
-		mount --rbind /proc "$root/proc"
-	mount -t tmpfs tmpfs "$root/tmp"
 	# What make tells its children is to reach them; the rest of this
 	# machine's settings means nothing there.
 	exec env -i PATH=/usr/bin:/usr/sbin HOME=/ LC_ALL=C.UTF-8 \
