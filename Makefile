@@ -50,6 +50,12 @@ $(SERIES:%=module-%): module-%: kernel-%
 	$(Q)$(MAKE) -s --no-print-directory \
 		$(BUILD)/kmod/$$(basename $$(realpath $(CACHE)/kernels/$*))/safer_ring.ko
 
+# The same for the module that the tests bring.
+.PHONY: $(SERIES:%=importer-%)
+$(SERIES:%=importer-%): importer-%: kernel-%
+	$(Q)$(MAKE) -s --no-print-directory \
+		$(BUILD)/importer/$$(basename $$(realpath $(CACHE)/kernels/$*))/safer_ring_importer.ko
+
 # Everything that a run on $(KERNEL) needs. MODULE=no leaves the module out,
 # any other value is the file of another one.
 MODULE ?= $(BUILD)/kmod/$$(basename $$(realpath $(CACHE)/kernels/$(KERNEL)))/safer_ring.ko
@@ -87,7 +93,8 @@ export CHECK_NATIVE CHECK_VM KERNELS
 .PHONY: check check-build check-harness lint
 check: deps	## every test, here and in virtual machines, and lint
 	$(Q)selftests/check/run
-check-build: library tools tests kselftest $(VM_INIT) $(KERNELS:%=module-%)
+check-build: library tools tests kselftest $(VM_INIT) $(KERNELS:%=module-%) \
+	     $(KERNELS:%=importer-%)
 check-harness: deps	## the tests of the virtual machine itself
 	$(Q)$(MAKE) -s --no-print-directory $(VM_INIT)
 	$(Q)selftests/vm/selftest

@@ -31,7 +31,8 @@ int sring_generations_init(struct sring_generations *gens, u32 slots)
 	first |= sring_param_generation_start();
 	gens->slots = slots;
 	gens->length = PAGE_ALIGN(PAGE_SIZE + slots * sizeof(u64));
-	gens->control = __vmalloc(gens->length, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	gens->control = __vmalloc(gens->length, GFP_KERNEL_ACCOUNT |
+						__GFP_ZERO | __GFP_NOWARN);
 	if (!gens->control)
 		return -ENOMEM;
 	gens->control->magic = SAFER_RING_CONTROL_MAGIC;

@@ -239,7 +239,9 @@ static int sring_free_check(const struct sring_command *cmd)
 static int sring_free_wait(struct sring_command *cmd)
 {
 	struct safer_ring_free *free = &cmd->u.free;
-	unsigned long end = jiffies + msecs_to_jiffies(free->timeout_ms);
+	/* The tick that has begun does not count as a whole one. */
+	unsigned long end = jiffies + msecs_to_jiffies(free->timeout_ms) +
+			    !!free->timeout_ms;
 	unsigned long pause = SRING_WAIT_FIRST;
 	int ret;
 

@@ -11,13 +11,17 @@ KDIR ?= $(or $(wildcard $(RUNNING_KDIR)),$(CACHE)/kernels/$(KERNEL)/build)
 KMOD_RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
 KMOD_SOURCES := Kbuild $(wildcard kmod/*.[ch]) include/uapi/linux/safer_ring.h
 
-# Build for the kernel whose build directory is $(1), in $(2).
+# What hands make's job slots on to a script. make -n is to run nothing.
+KBUILD_JOBS := $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,+)
+
+# Build for the kernel whose build directory is $(1), in $(2); kbuild.sh knows
+# which kernels want tools that this machine does not have.
 define kmod_build
 	$(call say,KBUILD,$(2)/safer_ring.ko)
 	$(Q)mkdir -p $(addprefix $(2)/,$(sort $(dir $(KMOD_SOURCES))))
 	$(Q)for f in $(KMOD_SOURCES); do ln -sf $(CURDIR)/$$f $(2)/$$f; done
-	$(Q)$(MAKE) $(if $(filter 1,$(V)),,-s) -C $(1) M=$(CURDIR)/$(2) \
-		$(KMOD_FLAGS) modules
+	$(Q)$(KBUILD_JOBS)MAKE=$(MAKE) selftests/vm/kbuild.sh $(1) $(2) \
+		$(if $(filter 1,$(V)),,-s) $(KMOD_FLAGS) modules
 endef
 
 $(BUILD)/kmod/%/safer_ring.ko: $(KMOD_SOURCES)

@@ -92,7 +92,8 @@ static size_t shared_frames(int pagemap, char *map, size_t length,
 
 /*
  * Take, dirty and look at as much memory of both kinds as can be had for a
- * while: if a page of the freed region were to be had, it would be among them.
+ * while: if a page of the freed region were to be had, it would be among them. On
+ * the region's node, wherever the scheduler has taken the test by now.
  */
 static size_t hunt(FIXTURE_DATA(quarantine) *self, int pagemap,
 		   const __u64 *frames, size_t n)
@@ -103,7 +104,10 @@ static size_t hunt(FIXTURE_DATA(quarantine) *self, int pagemap,
 	int i;
 
 	for (i = 0; i < 16; i++) {
-		if (sr_alloc(self->dev, LENGTH, &a))
+		a = sr_request(LENGTH);
+		a.node = self->region.node;
+		a.flags = SAFER_RING_ALLOC_STRICT;
+		if (sr_ioctl(self->dev, SAFER_RING_ALLOC, &a))
 			break;
 		map = sr_map(self->dev, LENGTH, a.mmap_offset);
 		memset(map, 0xee, LENGTH);

@@ -10,6 +10,17 @@ $(VM_INIT): $(wildcard selftests/vm/guest/*.[ch])
 	$(Q)$(CC) $(CFLAGS) $(filter-out -Iinclude,$(SR_CFLAGS)) -static \
 		-o $@ $(filter %.c,$^)
 
+# --- a device that imports dma-bufs, for the tests
+
+IMPORTER_SOURCES := $(wildcard selftests/importer/*)
+
+$(BUILD)/importer/%/safer_ring_importer.ko: $(IMPORTER_SOURCES)
+	$(call say,KBUILD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)ln -sf $(addprefix $(CURDIR)/,$(IMPORTER_SOURCES)) $(@D)
+	$(Q)$(KBUILD_JOBS)MAKE=$(MAKE) selftests/vm/kbuild.sh \
+		$(CACHE)/kernels/$*/build $(@D) -s modules
+
 # --- the kselftest target, built as it is in a kernel tree
 #
 # What is not ours comes out of the kernel's sources in the cache. The tree has
@@ -42,3 +53,11 @@ kselftest: | $(CACHE)/linux-source/current	## build the kselftest target
 		O=$(CURDIR)/$(KSELFTEST)/out SRCARCH=x86 \
 		KSFT_INSTALL_PATH=$(CURDIR)/$(KSELFTEST_INSTALL) install \
 		$(if $(filter 1,$(V)),,-s) $(if $(filter 1,$(V)),,>/dev/null)
+
+# --- an unmodified program on the module's memory
+
+CHECK_VM += selftests/check/fio
+
+# --- tests of the library
+
+include selftests/unit/rules.mk

@@ -81,11 +81,17 @@ static long importer_sum(struct importer *importer, void __user *user)
 
 	if (!importer->dmabuf)
 		return -ENODEV;
-	for_each_sgtable_sg(importer->table, sg, i) {
+	/*
+	 * A device knows addresses, not pages, and a debug kernel makes sure of
+	 * that. Without an IOMMU they are physical.
+	 */
+	for_each_sgtable_dma_sg(importer->table, sg, i) {
+		const void *seen = phys_to_virt(sg_dma_address(sg));
+
 		sum.entries++;
-		sum.length += sg->length;
-		for (at = 0; at < sg->length; at += PAGE_SIZE)
-			sum.xor ^= *(u64 *)(sg_virt(sg) + at);
+		sum.length += sg_dma_len(sg);
+		for (at = 0; at < sg_dma_len(sg); at += PAGE_SIZE)
+			sum.xor ^= *(u64 *)(seen + at);
 	}
 	return copy_to_user(user, &sum, sizeof(sum)) ? -EFAULT : 0;
 }
@@ -161,6 +167,8 @@ static int __init importer_init(void)
 					   DMA_BIT_MASK(64));
 	if (ret)
 		goto err_unregister;
+	/* As adapters that take huge pages do; otherwise 64 KiB is the limit. */
+	dma_set_max_seg_size(&importer_device->dev, UINT_MAX);
 	ret = misc_register(&importer_misc);
 	if (ret)
 		goto err_unregister;

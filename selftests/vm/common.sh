@@ -25,7 +25,7 @@ lock_cache() {
 	mkdir -p "$CACHE/locks" ||
 		die "cannot write to $CACHE: set XDG_CACHE_HOME elsewhere"
 	exec {lock_fd}>"$CACHE/locks/$1"
-	flock -n "$lock_fd" && return
+	flock -w 2 "$lock_fd" && return
 	note "waiting for another run that prepares $1"
 	flock "$lock_fd"
 }

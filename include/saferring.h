@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libsaferring-user: I/O buffers that cannot be misused unnoticed.
+ *
+ *	device	where memory comes from: module, huge pages, plain pages
+ *	region	memory on one NUMA node, fit for fixed buffers
+ *	pool	regions cut into buffers
+ *	buffer	one of them, known by a handle that goes stale
+ *	ring	reads and writes on buffers through io_uring
+ *
+ * saferring(7) has an overview and a complete program.
+ */
+#ifndef SAFERRING_H
+#define SAFERRING_H
+
+#include <saferring/api.h>
+#include <saferring/error.h>
+#include <saferring/device.h>
+#include <saferring/region.h>
+#include <saferring/pool.h>
+#include <saferring/buffer.h>
+#include <saferring/ring.h>
+#include <saferring/probe.h>
+#include <saferring/numa.h>
+
+#endif /* SAFERRING_H */

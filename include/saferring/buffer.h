@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Buffer: one piece of a pool, known to the program by a handle that goes stale
+ * the moment the buffer changes hands.
+ *
+ *	get -> data() -> submit -> completion -> data() -> put
+ *
+ * The functions here are what a program calls once an operation, so they are
+ * inline. What the structures below hold is the library's own business, and is
+ * fixed for the life of this soname only because inline code reads it.
+ */
+#ifndef SAFERRING_BUFFER_H
+#define SAFERRING_BUFFER_H
+
+#include <saferring/api.h>
+#include <saferring/error.h>
+#include <saferring/pool.h>
+
+SAFERRING_BEGIN_DECLS
+
+struct saferring_pool;
+
+/**
+ * struct saferring_buffer - a handle
+ * @word: pool, generation and index; not for programs to take apart
+ *
+ * It is copied freely, and no copy outlives the ownership it stands for.
+ */
+typedef struct saferring_buffer {
+	uint64_t word;
+} saferring_buffer;
+
+/* No buffer: it passes no check. */
+#ifdef __cplusplus
+#define SAFERRING_BUFFER_NONE (saferring_buffer())
+#else
+#define SAFERRING_BUFFER_NONE ((saferring_buffer){ 0 })
+#endif
+
+/*
+ * The word: pool in bits 56-63, then generation, then index at bit 3, and the
+ * state in bits 0-2. The table of tags has one word for each buffer. The index
+ * is stored times 8, so that a masked word is an offset into that table, and a
+ * power of two of tags, so that any word at all stays within it.
+ *
+ * A handle has state USER. A tag has the state that the buffer is in, so a tag
+ * equals a handle if and only if the buffer is in the program's hands and has
+ * not changed hands since that handle was issued. (The tag of a free buffer
+ * already equals the handle that the next get will issue, which nobody has.)
+ */
+#define SAFERRING_CACHE_SLOTS 64
+
+struct saferring_pool_fast {
+	uint64_t mask;		/* of a word: offset of its tag, in bytes */
+	unsigned char *tags;
+	uint64_t step;		/* a generation more */
+	uint64_t limit;		/* first word behind the last generation */
+	size_t slot;		/* in saferring_caches */
+	unsigned char *base;	/* of the buffers; NULL if in several regions */
+	unsigned int shift;	/* from offset of a tag to offset of a buffer */
+};
+
+/* Free buffers that a thread keeps to itself. */
+struct saferring_cache {
+	uint64_t count;
+	uint64_t room;		/* puts take the slow path at this count */
+	struct saferring_pool *pool;
+	struct saferring_cache *next;
+	uintptr_t reserved[4];
+	uint64_t word[SAFERRING_CACHE_MAX]; /* handles of free buffers */
+};
+
+/*
+ * The calling thread's caches. A slot without one refers to a cache that is
+ * empty and has no room, which sends get and put to their slow paths.
+ */
+extern SAFERRING_API __thread struct saferring_cache
+	*saferring_caches[SAFERRING_CACHE_SLOTS]
+	__attribute__((tls_model("initial-exec")));
+
+SAFERRING_API saferring_buffer
+saferring_buffer_get_slow(struct saferring_pool *pool) SAFERRING_COLD;
+SAFERRING_API int saferring_buffer_put_slow(struct saferring_pool *pool,
+					    saferring_buffer buffer)
+	SAFERRING_COLD;
+SAFERRING_API void *saferring_buffer_data_slow(struct saferring_pool *pool,
+					       saferring_buffer buffer)
+	SAFERRING_COLD;
+
+/*
+ * The tag of whatever buffer a word names. A thread that uses a stale handle
+ * may read while the owner writes, so tags are aligned words, written at once.
+ * The plain load lets the compiler compare with memory; the thread sanitizer
+ * has to be told.
+ */
+static inline uint64_t *
+saferring_buffer_tag(const struct saferring_pool_fast *fast, uint64_t word)
+{
+	return (uint64_t *)(void *)(fast->tags + (word & fast->mask));
+}
+
+#if defined(__SANITIZE_THREAD__)
+#define SAFERRING_TAG_LOAD(tag) __atomic_load_n((tag), __ATOMIC_RELAXED)
+#else
+#define SAFERRING_TAG_LOAD(tag) (*(tag))
+#endif
+
+/**
+ * saferring_buffer_get() - get a buffer from a pool
+ * @pool: the pool
+ * @buffer: out: the handle; after an error SAFERRING_BUFFER_NONE
+ *
+ * What the buffer holds is whatever its last owner left there.
+ *
+ * Any thread may call it; no lock is taken while the thread's cache has a
+ * buffer. It never waits.
+ *
+ * Return: 0, or
+ * -ENOBUFS: no buffer is free, or those that are lie in caches of other threads;
+ * -ESTALE: all regions of the pool were revoked;
+ * -EOWNERDEAD: the pool belongs to the parent process.
+ */
+SAFERRING_INLINE SAFERRING_MUST_CHECK SAFERRING_NONNULL(1, 2) int
+saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
+{
+	const struct saferring_pool_fast *fast =
+		(const struct saferring_pool_fast *)(const void *)pool;
+	struct saferring_cache *cache = saferring_caches[fast->slot];
+	uint64_t count = cache->count;
+
+	if (SAFERRING_UNLIKELY(__builtin_sub_overflow(count, 1, &count))) {
+		*buffer = saferring_buffer_get_slow(pool);
+		return buffer->word ? 0 : saferring_error_last()->code;
+	}
+	__atomic_store_n(&cache->count, count, __ATOMIC_RELAXED);
+	buffer->word = cache->word[count];
+	return 0;
+}
+
+/**
+ * saferring_buffer_put() - give a buffer back to its pool
+ * @pool: the pool it came from
+ * @buffer: its handle, which is stale after this, as is every copy of it
+ *
+ * Any thread may put a buffer, whichever got it. Two threads that put the same
+ * handle at the same instant are beyond what this check can see.
+ *
+ * Return: 0, or
+ * -ESTALE: the handle is not the current one of a buffer of @pool; the reason
+ * is reported, and nothing was changed;
+ * -EOWNERDEAD: the pool belongs to the parent process.
+ */
+SAFERRING_INLINE SAFERRING_MUST_CHECK SAFERRING_NONNULL(1) int
+saferring_buffer_put(struct saferring_pool *pool, saferring_buffer buffer)
+{
+	const struct saferring_pool_fast *fast =
+		(const struct saferring_pool_fast *)(const void *)pool;
+	uint64_t *tag = saferring_buffer_tag(fast, buffer.word);
+	struct saferring_cache *cache;
+	uint64_t count, word;
+
+	if (SAFERRING_UNLIKELY(SAFERRING_TAG_LOAD(tag) != buffer.word))
+		return saferring_buffer_put_slow(pool, buffer);
+	cache = saferring_caches[fast->slot];
+	count = cache->count;
+	word = buffer.word + fast->step;
+	if (SAFERRING_UNLIKELY(count >= cache->room || word >= fast->limit))
+		return saferring_buffer_put_slow(pool, buffer);
+	__atomic_store_n(tag, word, __ATOMIC_RELAXED);
+	cache->word[count] = word;
+	__atomic_store_n(&cache->count, count + 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/**
+ * saferring_buffer_valid() - whether a handle is good
+ * @pool: a pool
+ * @buffer: a handle, or anything at all
+ *
+ * Nothing is reported. Any thread may call it.
+ *
+ * Return: 1 if the caller owns that buffer of @pool, else 0.
+ */
+SAFERRING_INLINE SAFERRING_MUST_CHECK SAFERRING_NONNULL(1) int
+saferring_buffer_valid(const struct saferring_pool *pool,
+		       saferring_buffer buffer)
+{
+	const struct saferring_pool_fast *fast =
+		(const struct saferring_pool_fast *)(const void *)pool;
+
+	return SAFERRING_TAG_LOAD(saferring_buffer_tag(fast, buffer.word)) ==
+	       buffer.word;
+}
+
+/**
+ * saferring_buffer_data() - the memory of a buffer
+ * @pool: the pool it came from
+ * @buffer: its handle
+ *
+ * The pointer is good until the buffer is submitted or put. The library cannot
+ * see who dereferences it later.
+ *
+ * Any thread may call it.
+ *
+ * Return: the first byte, or NULL if the handle is stale, which is reported.
+ */
+SAFERRING_INLINE SAFERRING_MUST_CHECK SAFERRING_NONNULL(1) void *
+saferring_buffer_data(struct saferring_pool *pool, saferring_buffer buffer)
+{
+	const struct saferring_pool_fast *fast =
+		(const struct saferring_pool_fast *)(const void *)pool;
+	uint64_t offset = buffer.word & fast->mask;
+
+	if (SAFERRING_UNLIKELY(!saferring_buffer_valid(pool, buffer) ||
+			       !fast->base))
+		return saferring_buffer_data_slow(pool, buffer);
+	return fast->base + (offset << fast->shift);
+}
+
+/**
+ * saferring_buffer_is_none() - whether a handle stands for no buffer
+ * @buffer: a handle
+ *
+ * Return: 1 for SAFERRING_BUFFER_NONE, else 0.
+ */
+SAFERRING_INLINE int saferring_buffer_is_none(saferring_buffer buffer)
+{
+	return buffer.word == 0;
+}
+
+/**
+ * saferring_buffer_index() - the place of a buffer in its pool
+ * @pool: the pool it came from
+ * @buffer: its handle, stale or not
+ *
+ * For tables of the program's own that run beside the pool.
+ *
+ * Return: 0 to the number of buffers less one, and for garbage any number up to
+ * the next power of two.
+ */
+SAFERRING_INLINE SAFERRING_NONNULL(1) size_t
+saferring_buffer_index(const struct saferring_pool *pool,
+		       saferring_buffer buffer)
+{
+	const struct saferring_pool_fast *fast =
+		(const struct saferring_pool_fast *)(const void *)pool;
+
+	return (size_t)((buffer.word & fast->mask) >> 3);
+}
+
+/**
+ * saferring_buffer_owner() - who has the buffer that a handle names
+ * @pool: the pool it came from
+ * @buffer: its handle, stale or not
+ *
+ * For people who debug: it searches. While other threads use the pool the
+ * answer is a moment's.
+ *
+ * Return: enum saferring_owner.
+ */
+SAFERRING_API int saferring_buffer_owner(struct saferring_pool *pool,
+					 saferring_buffer buffer)
+	SAFERRING_NONNULL(1);
+
+SAFERRING_END_DECLS
+
+#endif /* SAFERRING_BUFFER_H */

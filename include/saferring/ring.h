@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Ring: reads and writes on buffers through io_uring. Submitting an operation
+ * gives its buffer to the kernel; the completion gives it back under a fresh
+ * handle.
+ *
+ * A ring is used by one thread at a time. It may change threads if the program
+ * orders the accesses, as by a lock.
+ */
+#ifndef SAFERRING_RING_H
+#define SAFERRING_RING_H
+
+#include <saferring/api.h>
+#include <saferring/buffer.h>
+
+SAFERRING_BEGIN_DECLS
+
+struct saferring_pool;
+struct saferring_ring;
+
+#define SAFERRING_RING_DEPTH_MAX 32768U
+
+/* Bits of saferring_ring_options.flags. */
+#define SAFERRING_RING_REQUIRE_FIXED (1U << 0) /* or else fail */
+#define SAFERRING_RING_AVOID_FIXED   (1U << 1) /* do not register at all */
+
+/**
+ * struct saferring_ring_options - how to create a ring
+ * @size: sizeof(struct saferring_ring_options)
+ * @depth: operations that can be queued or in flight together, 1 to
+ *	SAFERRING_RING_DEPTH_MAX; 0 for 128
+ * @flags: SAFERRING_RING bits
+ * @pools: the pools whose buffers the ring may use
+ * @pool_count: number of @pools, at least 1
+ * @name: for reports and lists; copied, cut to 31 bytes; NULL for "ring N"
+ */
+struct saferring_ring_options {
+	size_t size;
+	unsigned int depth;
+	unsigned int flags;
+	struct saferring_pool *const *pools;
+	size_t pool_count;
+	const char *name;
+};
+
+/**
+ * saferring_ring_create() - create a ring
+ * @options: how; not NULL, because a ring needs pools
+ * @ring: out: the ring, to be destroyed by saferring_ring_destroy()
+ *
+ * All regions of the pools are registered as fixed buffers. If the kernel
+ * refuses, as it does when RLIMIT_MEMLOCK is too small, the ring works on the
+ * same memory unregistered, saferring_ring_info() says why, and so does
+ * saferring_error_last(), although the call succeeds; unless
+ * SAFERRING_RING_REQUIRE_FIXED is set, which makes it fail. The pools outlive
+ * the ring.
+ *
+ * Any thread may call it.
+ *
+ * Return: 0, or
+ * -EINVAL: depth, flags or pools are out of range, or a pool appears twice;
+ * -ESTALE: a region of a pool was revoked;
+ * -ENOSYS: there is no io_uring in this kernel;
+ * -EPERM: io_uring is forbidden to this process;
+ * -ENOMEM: out of memory, or with REQUIRE_FIXED RLIMIT_MEMLOCK is too small: the
+ * detail tells needed and allowed bytes and the cure;
+ * -EOPNOTSUPP, -EFAULT: with REQUIRE_FIXED: the kernel does not take this memory;
+ * -EMFILE, -ENFILE: out of file descriptors;
+ * -EOWNERDEAD: a pool belongs to the parent process.
+ */
+SAFERRING_API int
+saferring_ring_create(const struct saferring_ring_options *options,
+		      struct saferring_ring **ring)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK;
+
+/**
+ * saferring_ring_destroy() - end all operations and destroy a ring
+ * @ring: the ring, or NULL; invalid after this, whatever is returned, except
+ *	for -EOWNERDEAD
+ * @timeout_ms: how long to wait, in milliseconds, for operations that the kernel
+ *	does not let go of at once
+ *
+ * Operations that are queued only are withdrawn, those in flight are cancelled
+ * and waited for. All their buffers, and those of completions not yet reaped,
+ * go back to their pools. What does not end in time keeps its buffer: that
+ * buffer is quarantined, which is reported, and goes back to its pool by a later
+ * saferring_quarantine_reap() or saferring_pool_destroy() after its I/O has
+ * ended. It is never handed out before.
+ *
+ * Return: number of buffers in quarantine, 0 if all came back; or
+ * -EOWNERDEAD: the ring belongs to the parent process; nothing was changed.
+ */
+SAFERRING_API int saferring_ring_destroy(struct saferring_ring *ring,
+					 unsigned int timeout_ms);
+
+/**
+ * saferring_quarantine_reap() - take back what has ended meanwhile
+ *
+ * Looks at the rings that were destroyed with operations in flight. It does not
+ * wait. Any thread may call it.
+ *
+ * Return: number of buffers that are still in quarantine.
+ */
+SAFERRING_API int saferring_quarantine_reap(void);
+
+/**
+ * saferring_ring_read() - queue a read into a buffer
+ * @ring: the ring
+ * @fd: file descriptor
+ * @buffer: handle, stale once this returns 0
+ * @start: where in the buffer to begin, in bytes
+ * @length: bytes to read, not 0
+ * @offset: where in the file to begin, in bytes; (uint64_t)-1 for its position
+ * @user_data: comes back with the completion; its meaning is the caller's
+ *
+ * The kernel starts it at the next saferring_ring_submit() or _wait(). No
+ * system call is made here. @fd must stay open until then.
+ *
+ * Return: 0, or
+ * -ESTALE: the handle is no current one of a buffer that this ring may use; the
+ * reason is reported;
+ * -EINVAL: @length is 0 or above 2 GiB;
+ * -ERANGE: the range does not lie inside the buffer;
+ * -EBUSY: all operations of the ring are taken: reap completions;
+ * -EOWNERDEAD: the ring belongs to the parent process.
+ * After an error the buffer still belongs to the caller.
+ */
+SAFERRING_API int saferring_ring_read(struct saferring_ring *ring, int fd,
+				      saferring_buffer buffer, size_t start,
+				      size_t length, uint64_t offset,
+				      uint64_t user_data)
+	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
+
+/**
+ * saferring_ring_write() - queue a write from a buffer
+ * @ring: the ring
+ * @fd: file descriptor
+ * @buffer: handle, stale once this returns 0
+ * @start: where in the buffer to begin, in bytes
+ * @length: bytes to write, not 0
+ * @offset: where in the file to begin, in bytes; (uint64_t)-1 for its position
+ * @user_data: comes back with the completion; its meaning is the caller's
+ *
+ * Return: as saferring_ring_read(), and all else is as there.
+ */
+SAFERRING_API int saferring_ring_write(struct saferring_ring *ring, int fd,
+				       saferring_buffer buffer, size_t start,
+				       size_t length, uint64_t offset,
+				       uint64_t user_data)
+	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
+
+/**
+ * saferring_ring_submit() - start what is queued
+ * @ring: the ring
+ *
+ * One system call, or none if nothing is queued. Operations on a region that
+ * was freed since they were queued are not started; they complete with -ESTALE.
+ *
+ * Return: number of operations started, or -errno of io_uring_enter(2): then
+ * what is queued stays queued, its buffers stay the kernel's, and the caller may
+ * submit again, or withdraw. Or -EOWNERDEAD.
+ */
+SAFERRING_API int saferring_ring_submit(struct saferring_ring *ring)
+	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
+
+/* Values of saferring_completion.operation. */
+enum saferring_operation {
+	SAFERRING_OPERATION_READ = 1,
+	SAFERRING_OPERATION_WRITE = 2,
+};
+
+/* Bits of saferring_completion.flags. */
+#define SAFERRING_COMPLETION_SHORT	 (1U << 0) /* less than asked for */
+#define SAFERRING_COMPLETION_REGION_GONE (1U << 1) /* no buffer any more */
+#define SAFERRING_COMPLETION_WITHDRAWN	 (1U << 2) /* the kernel never saw it */
+
+/**
+ * struct saferring_completion - an operation that has ended
+ * @buffer: the fresh handle: the buffer is the caller's again, also when the
+ *	operation failed. With REGION_GONE it is stale already
+ * @pool: the pool of the buffer
+ * @user_data: as given with the operation
+ * @result: bytes moved, or -errno. -EINTR, -EAGAIN and short results are handed
+ *	on as they are
+ * @flags: SAFERRING_COMPLETION bits
+ * @length: bytes that were asked for
+ * @operation: enum saferring_operation
+ */
+struct saferring_completion {
+	saferring_buffer buffer;
+	struct saferring_pool *pool;
+	uint64_t user_data;
+	int32_t result;
+	uint32_t flags;
+	uint32_t length;
+	uint32_t operation;
+};
+
+/**
+ * saferring_ring_reap() - take completions that are there
+ * @ring: the ring
+ * @completions: out: the completions, oldest first
+ * @max: room at @completions
+ *
+ * It neither submits nor waits. A system call is made only if the kernel says
+ * that completions wait inside it.
+ *
+ * Return: number of completions, 0 if there are none, -EINVAL if @max is 0, or
+ * -EOWNERDEAD.
+ */
+SAFERRING_API int
+saferring_ring_reap(struct saferring_ring *ring,
+		    struct saferring_completion *completions, unsigned int max)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK SAFERRING_WRITES(2, 3);
+
+/* For saferring_ring_wait(): no limit. */
+#define SAFERRING_FOREVER UINT64_MAX
+
+/**
+ * saferring_ring_wait() - start what is queued and take completions
+ * @ring: the ring
+ * @completions: out: the completions, oldest first
+ * @max: room at @completions
+ * @min: how many to wait for; cut to @max and to what is queued and in flight
+ * @timeout_ns: how long to wait at most, in nanoseconds, or SAFERRING_FOREVER
+ *
+ * Return: number of completions, which is less than @min after a timeout;
+ * -EINTR: a signal came before there was any completion;
+ * -EINVAL: @max is 0;
+ * -EOPNOTSUPP: a timeout on a kernel before 5.11;
+ * -errno of io_uring_enter(2), as saferring_ring_submit();
+ * -EOWNERDEAD: the ring belongs to the parent process.
+ */
+SAFERRING_API int
+saferring_ring_wait(struct saferring_ring *ring,
+		    struct saferring_completion *completions, unsigned int max,
+		    unsigned int min, uint64_t timeout_ns)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK SAFERRING_WRITES(2, 3);
+
+/**
+ * saferring_ring_withdraw() - take back what is queued and not started
+ * @ring: the ring
+ *
+ * Each of those operations completes with -ECANCELED and the flag
+ * SAFERRING_COMPLETION_WITHDRAWN, and its completion is reaped like any other.
+ *
+ * Return: number of operations withdrawn, or -EOWNERDEAD.
+ */
+SAFERRING_API int saferring_ring_withdraw(struct saferring_ring *ring)
+	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
+
+/**
+ * struct saferring_ring_info - what a ring is made of
+ * @size: in: sizeof(struct saferring_ring_info)
+ * @depth: operations it can hold
+ * @queued: operations that are queued and not started
+ * @in_flight: operations that the kernel has
+ * @fixed: 1 if the regions are registered as fixed buffers
+ * @fixed_buffers: number of registered buffers
+ * @fixed_bytes: bytes registered
+ * @setup_flags: IORING_SETUP bits in use
+ * @features: IORING_FEAT bits of the kernel
+ * @fd: descriptor of the ring, for poll(2) and /proc/self/fdinfo only
+ * @name: its name, valid as long as the ring
+ * @reason: why the regions are not registered, or ""; valid as long as the ring
+ */
+struct saferring_ring_info {
+	size_t size;
+	unsigned int depth;
+	unsigned int queued;
+	unsigned int in_flight;
+	int fixed;
+	unsigned int fixed_buffers;
+	unsigned int setup_flags;
+	unsigned int features;
+	int fd;
+	uint64_t fixed_bytes;
+	const char *name;
+	const char *reason;
+};
+
+/**
+ * saferring_ring_info() - look at a ring
+ * @ring: the ring
+ * @info: in: its size member; out: the rest
+ *
+ * Return: 0, or -EINVAL for an unknown size.
+ */
+SAFERRING_API int saferring_ring_info(const struct saferring_ring *ring,
+				      struct saferring_ring_info *info)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK;
+
+/**
+ * struct saferring_ring_stats - what a ring has done
+ * @size: in: sizeof(struct saferring_ring_stats)
+ * @queued: operations accepted
+ * @submitted: operations that the kernel has taken
+ * @completed: completions handed out, withdrawn ones included
+ * @reads: reads among them
+ * @writes: writes among them
+ * @bytes_read: bytes read
+ * @bytes_written: bytes written
+ * @short_results: operations that moved less than was asked for
+ * @errors: operations that ended with an error, withdrawn ones not included
+ * @withdrawn: operations taken back before the kernel saw them
+ * @enters: system calls made to submit or to wait
+ * @misuses: stale handles that were refused
+ * @refused: other requests that were refused (bounds, depth)
+ * @region_gone: operations that ended in a region freed meanwhile
+ * @foreign: completions that the ring never asked for
+ */
+struct saferring_ring_stats {
+	size_t size;
+	uint64_t queued;
+	uint64_t submitted;
+	uint64_t completed;
+	uint64_t reads;
+	uint64_t writes;
+	uint64_t bytes_read;
+	uint64_t bytes_written;
+	uint64_t short_results;
+	uint64_t errors;
+	uint64_t withdrawn;
+	uint64_t enters;
+	uint64_t misuses;
+	uint64_t refused;
+	uint64_t region_gone;
+	uint64_t foreign;
+};
+
+/**
+ * saferring_ring_stats() - what a ring has done so far
+ * @ring: the ring
+ * @stats: in: its size member; out: the rest
+ *
+ * In the thread that uses the ring the figures are exact.
+ *
+ * Return: 0, or -EINVAL for an unknown size.
+ */
+SAFERRING_API int saferring_ring_stats(const struct saferring_ring *ring,
+				       struct saferring_ring_stats *stats)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK;
+
+SAFERRING_END_DECLS
+
+#endif /* SAFERRING_RING_H */

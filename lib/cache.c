@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Cache: free buffers that a thread keeps to itself, one cache for each pool
+ * that the thread uses.
+ *
+ * Only its thread touches what is in a cache, so get and put need no lock. A
+ * child of fork() finds its caches wiped: empty and without room.
+ */
+#include <string.h>
+#include "internal.h"
+
+struct saferring_cache sr_cache_empty;
+
+#define E1  &sr_cache_empty
+#define E4  E1, E1, E1, E1
+#define E16 E4, E4, E4, E4
+
+_Static_assert(SAFERRING_CACHE_SLOTS == 64, "the initialiser has 64 members");
+__thread struct saferring_cache *saferring_caches[SAFERRING_CACHE_SLOTS] = {
+	E16, E16, E16, E16
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t exit_key;
+static bool exit_key_made;
+
+void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
+		    uint64_t count)
+{
+	const uint64_t left = cache->count - count;
+
+	memcpy(pool->store + pool->stored, cache->word + left,
+	       count * sizeof(*pool->store));
+	__atomic_store_n(&pool->stored, pool->stored + count, __ATOMIC_RELAXED);
+	__atomic_store_n(&cache->count, left, __ATOMIC_RELAXED);
+}
+
+static void unlink_cache(struct saferring_cache *cache)
+{
+	struct saferring_cache **link = &cache->pool->caches;
+
+	while (*link != cache)
+		link = &(*link)->next;
+	*link = cache->next;
+}
+
+static void leave(struct saferring_cache *cache)
+{
+	struct saferring_pool *pool;
+
+	/* Under this lock the pool cannot go away. */
+	sr_registry_lock();
+	pool = cache->pool;
+	if (pool) {
+		pthread_mutex_lock(&pool->lock);
+		sr_cache_spill(pool, cache, cache->count);
+		unlink_cache(cache);
+		pthread_mutex_unlock(&pool->lock);
+	}
+	sr_registry_unlock();
+}
+
+static void thread_ends(void *unused __attribute__((unused)))
+{
+	struct saferring_cache *cache;
+	size_t slot;
+
+	for (slot = 0; slot < SAFERRING_CACHE_SLOTS; slot++) {
+		cache = saferring_caches[slot];
+		if (cache == &sr_cache_empty)
+			continue;
+		saferring_caches[slot] = &sr_cache_empty;
+		leave(cache);
+		sr_unmap(cache, sizeof(*cache));
+	}
+}
+
+static void make_exit_key(void)
+{
+	exit_key_made = !pthread_key_create(&exit_key, thread_ends);
+}
+
+/* A cache that could not be emptied when its thread ends would leak buffers. */
+static struct saferring_cache *make(void)
+{
+	struct saferring_cache *cache;
+
+	pthread_once(&once, make_exit_key);
+	if (!exit_key_made || pthread_setspecific(exit_key, &once))
+		return NULL;
+	cache = sr_map_wiped(sizeof(*cache));
+	return cache;
+}
+
+struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool)
+{
+	const size_t slot = pool->fast.slot;
+	struct saferring_cache *cache = saferring_caches[slot];
+
+	if (slot == SR_SLOT_NONE)
+		return NULL;
+	if (cache == &sr_cache_empty) {
+		cache = make();
+		if (!cache)
+			return NULL;
+		saferring_caches[slot] = cache;
+	}
+	if (cache->pool == pool)
+		return cache;
+	/* New, or left over from a pool that is gone. */
+	pthread_mutex_lock(&pool->lock);
+	cache->count = 0;
+	cache->room = pool->cache_room;
+	cache->pool = pool;
+	cache->next = pool->caches;
+	pool->caches = cache;
+	pthread_mutex_unlock(&pool->lock);
+	return cache;
+}
+
+void sr_cache_detach_all(struct saferring_pool *pool)
+{
+	struct saferring_cache *cache;
+
+	for (cache = pool->caches; cache; cache = cache->next) {
+		cache->count = 0;
+		cache->room = 0;
+		cache->pool = NULL;
+	}
+	pool->caches = NULL;
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What the objects of the library know of each other.
+ *
+ * Lifetimes: a device outlives its regions, a region its pool, a pool the rings
+ * that were created for it; each counts its users and refuses to go before them.
+ *
+ * Locks, in the order in which they are taken: the registry's, then a pool's.
+ * Neither is held while a report is made, nor on the way of an operation.
+ */
+#ifndef SAFERRING_INTERNAL_H
+#define SAFERRING_INTERNAL_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <liburing.h>
+#include <linux/safer_ring.h>
+#include <saferring.h>
+#include "compat.h"
+
+#define SR_NAME_MAX   32
+#define SR_REASON_MAX SAFERRING_PROBE_REASON
+#define SR_BACKENDS   5
+#define SR_HUGE_PAGE  (2UL << 20)
+/* The most that a fixed buffer may have on every kernel that is supported. */
+#define SR_FIXED_MAX	    (1UL << 30)
+#define SR_FIXED_BUFFERS_MAX 16384
+
+#define SR_ROUND_UP(x, to) (((x) + (to) - 1) / (to) * (to))
+#define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
+
+/* ---- error.c ---- */
+
+/*
+ * struct sr_fault - what an error is about; the text comes beside it
+ * @code: -errno that the function will return
+ * @reason: enum saferring_reason
+ * @operation: name of the public function without its prefix
+ * @kind: "pool", "ring", ... or NULL
+ * @name: name of that object, or NULL
+ * @cure: what would help, or NULL
+ * @needed: figure asked for
+ * @limit: figure allowed
+ */
+struct sr_fault {
+	int code;
+	int reason;
+	const char *operation;
+	const char *kind;
+	const char *name;
+	const char *cure;
+	uint64_t needed;
+	uint64_t limit;
+};
+
+/* Record the detail of a failure. Returns the code, to be handed on. */
+int sr_fail(const struct sr_fault *fault, const char *what, ...)
+	__attribute__((format(printf, 2, 3), cold));
+/* Record an error whose only detail is that memory ran out. */
+int sr_fail_memory(const char *operation, size_t bytes)
+	__attribute__((cold));
+int sr_fail_argument(const char *operation, const char *what, ...)
+	__attribute__((format(printf, 2, 3), cold));
+/* The object belongs to the parent process. */
+int sr_fail_forked(const char *operation, const char *kind, const char *name)
+	__attribute__((cold));
+/* The thread's detail, to be completed and reported by the caller. */
+struct saferring_error *sr_error_begin(int code, int reason,
+				       const char *operation);
+/* Hand a detail to the report function. No lock may be held. */
+void sr_report(const struct saferring_error *error);
+
+/* ---- registry.c ---- */
+
+/*
+ * The mark of this process: 0 in a child until it has made an object of its
+ * own, and a different number then.
+ */
+extern const uint64_t *sr_epoch_mark;
+
+/* Begin to use the library. Returns the epoch for new objects, or -ENOMEM. */
+int sr_epoch_begin(uint64_t *epoch);
+
+static inline bool sr_forked(uint64_t epoch)
+{
+	return __builtin_expect(*sr_epoch_mark != epoch, 0);
+}
+
+void sr_registry_lock(void);
+void sr_registry_unlock(void);
+unsigned int sr_next_number(void);
+void sr_name(char *to, const char *wanted, const char *kind);
+
+/* ---- memory.c ---- */
+
+/* Zeroed memory that a child of fork() finds zeroed again. NULL if none. */
+void *sr_map_wiped(size_t length);
+void sr_unmap(void *address, size_t length);
+size_t sr_page_size(void);
+/* A number from a file of /proc or /sys, or @otherwise. */
+uint64_t sr_read_number(const char *path, uint64_t otherwise);
+/* First line of such a file. Returns 0 or -errno. */
+int sr_read_line(const char *path, char *line, size_t length);
+/* Bytes that /proc/meminfo calls by that name, or UINT64_MAX. */
+uint64_t sr_meminfo(const char *name);
+bool sr_memlock_exempt(void);
+uint64_t sr_memlock_limit(void);
+
+/*
+ * Structures of the public interface begin with their size as the caller knows
+ * them. Take options in: what the caller does not have is zero, what this
+ * library does not know must be. Returns 0, or -EINVAL with its detail.
+ */
+int sr_options_in(const char *operation, void *known, size_t known_size,
+		  const void *options);
+/* Hand a structure out: as much as the caller has room for, zeros behind. */
+int sr_info_out(const char *operation, void *out, const void *known,
+		size_t known_size);
+
+/* ---- device.c ---- */
+
+struct sr_backend;
+
+/*
+ * struct saferring_device - a source of regions
+ * @epoch: of the process that opened it
+ * @backend: first one tried
+ * @forced: no other one may be tried
+ * @regions: number of them alive
+ * @fd: the module's device, or -1
+ * @info: what the module says of itself
+ * @control: the module's control area, or NULL
+ * @control_length: its bytes
+ * @revocations: grows when a generation of this device goes stale: the module's
+ *	or @own_revocations
+ * @own_revocations: for backends without a module
+ * @next_generation: for backends without a module
+ * @path: device node of the module
+ * @reason: by backend: why it cannot be used, or ""
+ */
+struct saferring_device {
+	uint64_t epoch;
+	int backend;
+	bool forced;
+	unsigned int regions;
+	int fd;
+	struct safer_ring_info info;
+	const struct safer_ring_control *control;
+	size_t control_length;
+	uint64_t own_revocations;
+	uint64_t next_generation;
+	char path[PATH_MAX];
+	char reason[SR_BACKENDS][SR_REASON_MAX];
+};
+
+/* ---- region.c ---- */
+
+/*
+ * struct saferring_region - memory
+ * @address: first byte
+ * @length: bytes
+ * @mapped: start of the mapping, guard pages included
+ * @mapped_length: its bytes
+ * @generation_at: holds @generation as long as the region is live
+ * @own_generation: where that is without the module
+ * @revoked: the memory is gone, by this library's hand
+ * @pool: the pool that uses it, or NULL
+ */
+struct saferring_region {
+	struct saferring_device *device;
+	const struct sr_backend *backend;
+	uint64_t epoch;
+	unsigned char *address;
+	size_t length;
+	size_t page_size;
+	void *mapped;
+	size_t mapped_length;
+	int node;
+	uint32_t slot;
+	uint64_t generation;
+	const uint64_t *generation_at;
+	uint64_t own_generation;
+	bool revoked;
+	struct saferring_pool *pool;
+	char name[SR_NAME_MAX];
+	char reason[SR_BACKENDS * SR_REASON_MAX];
+};
+
+/*
+ * struct sr_backend - a kind of memory
+ * @kind: enum saferring_backend
+ * @probe: whether it can be used; fills the device's reason if not
+ * @map: get memory: fills address, length, page_size, node and generation
+ * @unmap: give it back; an error has changed nothing
+ * @revoke: make it inaccessible and stale; an error has changed nothing
+ * @pinned: pages pinned, or -1
+ *
+ * What @map and @unmap return comes with its detail recorded.
+ */
+struct sr_backend {
+	int kind;
+	int (*probe)(struct saferring_device *device);
+	int (*map)(struct saferring_region *region,
+		   const struct saferring_region_options *options);
+	int (*unmap)(struct saferring_region *region, unsigned int flags,
+		     unsigned int timeout_ms);
+	int (*revoke)(struct saferring_region *region);
+	int64_t (*pinned)(const struct saferring_region *region);
+};
+
+extern const struct sr_backend sr_backend_module;    /* module.c */
+extern const struct sr_backend sr_backend_hugetlb;   /* anonymous.c */
+extern const struct sr_backend sr_backend_thp;
+extern const struct sr_backend sr_backend_plain;
+const struct sr_backend *sr_backend_get(int kind);   /* device.c */
+
+/* module.c: the control area and the device behind it. */
+void sr_module_close(struct saferring_device *device);
+
+static inline const uint64_t *
+sr_device_revocations(const struct saferring_device *device)
+{
+	return device->control ? (const uint64_t *)&device->control->revocations
+			       : &device->own_revocations;
+}
+
+/*
+ * Acquire: what is done with the memory after this must not be seen to happen
+ * before it.
+ */
+static inline bool sr_region_live(const struct saferring_region *region)
+{
+	return !region->revoked &&
+	       __atomic_load_n(region->generation_at, __ATOMIC_ACQUIRE) ==
+		       region->generation;
+}
+
+/* ---- pool.c, cache.c, buffer.c ---- */
+
+/* What state a tag is in; see saferring/buffer.h. */
+#define SR_STATE_MASK	    7UL
+#define SR_STATE_USER	    1UL
+#define SR_STATE_KERNEL	    3UL
+#define SR_STATE_QUARANTINE 4UL
+#define SR_STATE_GONE	    5UL
+#define SR_STATE_RETIRED    6UL
+#define SR_TO_KERNEL	    (SR_STATE_KERNEL - SR_STATE_USER)
+
+#define SR_INDEX_SHIFT 3
+#define SR_ID_SHIFT    56
+#define SR_IDS	       256
+
+/* Slot whose cache is always the empty one. */
+#define SR_SLOT_NONE (SAFERRING_CACHE_SLOTS - 1)
+
+/*
+ * struct saferring_pool - regions cut into buffers
+ * @fast: what inline code reads; must come first
+ * @base: by region: address of its first buffer, less what the offsets of the
+ *	buffers before it come to, so that one addition gives an address
+ * @region_bits: index >> region_bits is the region
+ * @count: number of buffers
+ * @first_word: smallest word of this pool
+ * @store: handles of free buffers that are in no thread's cache
+ * @stored: their number
+ * @caches: caches of threads, linked
+ * @lock: for @store and @caches
+ * @rings: number of rings created for it
+ * @live_regions: regions that are not known to be gone
+ */
+struct saferring_pool {
+	struct saferring_pool_fast fast;
+	uintptr_t base[SAFERRING_POOL_REGIONS_MAX];
+	unsigned int region_bits;
+	unsigned int buffer_shift;
+	size_t buffer_size;
+	size_t count;
+	size_t tags_length;
+	unsigned int id;
+	uint64_t epoch;
+	uint64_t first_word;
+	pthread_mutex_t lock;
+	uint64_t *store;
+	size_t stored;
+	struct saferring_cache *caches;
+	unsigned int cache_room;
+	unsigned int rings;
+	unsigned int live_regions;
+	size_t region_count;
+	struct saferring_region *region[SAFERRING_POOL_REGIONS_MAX];
+	bool region_gone[SAFERRING_POOL_REGIONS_MAX];
+	uint64_t exhausted;
+	uint64_t misuses;
+	struct saferring_pool *next;
+	char name[SR_NAME_MAX];
+};
+
+static inline uint64_t sr_tag_load(const uint64_t *tag)
+{
+	return __atomic_load_n(tag, __ATOMIC_RELAXED);
+}
+
+static inline void sr_tag_store(uint64_t *tag, uint64_t word)
+{
+	__atomic_store_n(tag, word, __ATOMIC_RELAXED);
+}
+
+static inline void sr_count(uint64_t *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+static inline size_t sr_word_index(const struct saferring_pool *pool,
+				   uint64_t word)
+{
+	return (word & pool->fast.mask) >> SR_INDEX_SHIFT;
+}
+
+static inline unsigned char *sr_buffer_address(const struct saferring_pool *pool,
+					       uint64_t word)
+{
+	uint64_t offset = word & pool->fast.mask;
+
+	if (__builtin_expect(pool->fast.base != NULL, 1))
+		return pool->fast.base + (offset << pool->fast.shift);
+	return (unsigned char *)(pool->base[(offset >> SR_INDEX_SHIFT) >>
+					    pool->region_bits] +
+				 (offset << pool->fast.shift));
+}
+
+/* The list of pools, under the registry lock; and by id, also without it. */
+extern struct saferring_pool *sr_pools;
+struct saferring_pool *sr_pool_by_id(unsigned int id);
+
+/* Take a buffer back whose tag the caller knows: it becomes free. */
+void sr_pool_take_back(struct saferring_pool *pool, uint64_t *tag);
+/* Note that a region is gone: all its handles go stale. */
+void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
+			 bool others_are_quiet);
+/* Whether a word is in the store or in a cache, that is, free. */
+bool sr_pool_is_free(struct saferring_pool *pool, uint64_t word);
+/* Make a tag's buffer one that is never issued again. */
+void sr_pool_retire(uint64_t *tag);
+
+/* cache.c */
+extern struct saferring_cache sr_cache_empty;
+/* This thread's cache for a pool, made if need be; NULL if it can have none. */
+struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool);
+/* With the pool's lock held: move the top @count buffers to the store. */
+void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
+		    uint64_t count);
+/* With the registry's lock held: a pool is going away. */
+void sr_cache_detach_all(struct saferring_pool *pool);
+
+/* buffer.c: find out what is wrong with a handle, record and report it. */
+int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
+	      struct saferring_ring *ring) __attribute__((cold));
+
+/* ---- ring.c, operation.c, uring.c, quarantine.c ---- */
+
+/*
+ * user_data of an SQE: this constant in bits 56-63, then the generation of the
+ * operation record, then its index in bits 0-15.
+ */
+#define SR_USER_DATA_MARK   0xB9UL
+#define SR_USER_DATA_SHIFT  56
+#define SR_OPERATION_BITS   16
+#define SR_OPERATION_CANCEL ((1UL << SR_OPERATION_BITS) - 1)
+#define SR_OPERATION_GENERATION_MASK                                           \
+	((1UL << (SR_USER_DATA_SHIFT - SR_OPERATION_BITS)) - 1)
+
+/*
+ * struct sr_operation - a read or write that is queued or in flight
+ * @word: tag of its buffer, in state KERNEL; 0 if the record is free
+ * @user_data: the program's
+ * @key: user_data of the SQE
+ * @pool: pool of the buffer
+ * @length: bytes asked for
+ * @kind: enum saferring_operation
+ * @override: -errno that stands for the kernel's result, or 0
+ */
+struct sr_operation {
+	uint64_t word;
+	uint64_t user_data;
+	uint64_t key;
+	struct saferring_pool *pool;
+	uint32_t length;
+	uint16_t kind;
+	int16_t override;
+};
+
+/*
+ * struct sr_attachment - a pool as a ring sees it
+ * @first: by region: index of its first fixed buffer
+ */
+struct sr_attachment {
+	struct saferring_pool *pool;
+	uint32_t first[SAFERRING_POOL_REGIONS_MAX];
+};
+
+/* A device whose regions a ring uses, and what was last seen of it. */
+struct sr_watch {
+	const uint64_t *revocations;
+	uint64_t seen;
+};
+
+/*
+ * struct saferring_ring - operations on buffers
+ * @uring: the ring of liburing
+ * @by_pool: by id of pool: its attachment, or NULL
+ * @operation: the records
+ * @free: indices of free records, a stack
+ * @free_count: their number
+ * @queued: operations that the kernel has not yet taken
+ * @pending: indices of operations that completed without the kernel, in order
+ * @pending_first: index in @pending
+ * @pending_count: their number
+ * @watch: the devices
+ * @any_gone: a region of some pool is gone
+ * @next: in the registry's list, or in the quarantine
+ */
+struct saferring_ring {
+	struct io_uring uring;
+	uint64_t epoch;
+	unsigned int depth;
+	unsigned int free_count;
+	unsigned int queued;
+	unsigned int pending_first;
+	unsigned int pending_count;
+	bool fixed;
+	bool any_gone;
+	uint32_t *free;
+	uint32_t *pending;
+	struct sr_operation *operation;
+	struct sr_attachment *attachment;
+	size_t attachment_count;
+	struct sr_watch *watch;
+	size_t watch_count;
+	struct saferring_ring_stats stats;
+	unsigned int setup_flags;
+	unsigned int fixed_buffers;
+	uint64_t fixed_bytes;
+	struct saferring_ring *next;
+	struct sr_attachment *by_pool[SR_IDS];
+	char name[SR_NAME_MAX];
+	char reason[2 * SR_REASON_MAX];
+};
+
+static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
+{
+	return ring->depth - ring->free_count;
+}
+
+static inline unsigned int sr_ring_in_flight(const struct saferring_ring *ring)
+{
+	return sr_ring_busy(ring) - ring->queued - ring->pending_count;
+}
+
+extern struct saferring_ring *sr_rings; /* under the registry lock */
+void sr_ring_free(struct saferring_ring *ring);
+void sr_ring_detach_pools(struct saferring_ring *ring);
+
+/* quarantine.c */
+void sr_quarantine_add(struct saferring_ring *ring);
+/* How a buffer is in flight, for people. Returns false if no ring has it. */
+bool sr_ring_find_word(uint64_t word, char *text, size_t length);
+
+/* operation.c */
+/* Complete all that can be without waiting, buffers going to their pools. */
+void sr_ring_return_completed(struct saferring_ring *ring);
+/* Take back what is queued. Returns the number of operations. */
+int sr_ring_withdraw_all(struct saferring_ring *ring);
+/* The tag of the buffer that an operation has. */
+static inline uint64_t *sr_operation_tag(const struct sr_operation *operation)
+{
+	return saferring_buffer_tag(&operation->pool->fast, operation->word);
+}
+
+/*
+ * uring.c: the only place besides operation.c that talks to liburing. Functions
+ * return 0 or more, or -errno, and record no detail unless said.
+ */
+int sr_uring_open(struct saferring_ring *ring);
+void sr_uring_close(struct saferring_ring *ring);
+int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
+		      unsigned int count);
+/*
+ * Start what is queued, wait for @min completions. Counts what was started, also
+ * when it returns an error, as it does when it waited in vain (-ETIME).
+ */
+int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
+		   uint64_t timeout_ns);
+/* Completions in the ring; lets the kernel bring up those that it still has. */
+unsigned int sr_uring_ready(struct saferring_ring *ring);
+/* Ask for every operation in flight to be cancelled. */
+int sr_uring_cancel_all(struct saferring_ring *ring);
+/* Take the newest SQE that is queued back. Returns its key. */
+uint64_t sr_uring_withdraw(struct saferring_ring *ring);
+/* The number-th SQE that is queued, oldest first. */
+struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
+				     unsigned int number);
+/* Record the detail of a failure to set a ring up. */
+int sr_uring_fail(int code, const char *operation, const char *name);
+
+#endif /* SAFERRING_INTERNAL_H */

@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Pool: regions cut into buffers, the table of their tags, and the store of
+ * those that are free.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "internal.h"
+
+/*
+ * Pools by id. @floors holds, by id, the largest word that a pool of the past
+ * has issued; a new pool with that id begins above it, so that no word is ever
+ * issued twice.
+ */
+static struct saferring_pool *pools_by_id[SR_IDS];
+static uint64_t floors[SR_IDS];
+static bool slot_used[SAFERRING_CACHE_SLOTS];
+static unsigned int last_id;
+
+struct saferring_pool *sr_pool_by_id(unsigned int id)
+{
+	return __atomic_load_n(&pools_by_id[id], __ATOMIC_ACQUIRE);
+}
+
+static unsigned int log2_up(size_t number)
+{
+	unsigned int bits = 0;
+
+	while (((size_t)1 << bits) < number)
+		bits++;
+	return bits;
+}
+
+static uint64_t id_limit(unsigned int id)
+{
+	return (uint64_t)(id + 1) << SR_ID_SHIFT;
+}
+
+/* The first word of a pool with this id, or 0 if it has none left. */
+static uint64_t first_word(unsigned int id, uint64_t step)
+{
+	const uint64_t start = ((uint64_t)id << SR_ID_SHIFT) + step;
+	uint64_t word = start;
+
+	if (floors[id] >= start)
+		word = SR_ROUND_UP(floors[id] + 1, step);
+	/* It takes one more generation for a buffer to be put or submitted. */
+	return word + 2 * step < id_limit(id) ? word : 0;
+}
+
+/*
+ * Ids are taken in turn, because an id that rests keeps stale handles of its
+ * last pool apart from a young one's for longer.
+ */
+static int take_id(struct saferring_pool *pool)
+{
+	unsigned int tries, id = last_id;
+
+	for (tries = 0; tries < SAFERRING_POOLS_MAX; tries++) {
+		id = id % SAFERRING_POOLS_MAX + 1;
+		if (pools_by_id[id])
+			continue;
+		pool->first_word = first_word(id, pool->fast.step);
+		if (!pool->first_word)
+			continue;
+		last_id = id;
+		pool->id = id;
+		pool->fast.limit = id_limit(id);
+		return 0;
+	}
+	return sr_fail(&(struct sr_fault){
+			       .code = -ENFILE,
+			       .reason = SAFERRING_REASON_BUSY,
+			       .operation = "pool_create",
+			       .cure = "destroy pools that are not used",
+			       .needed = SAFERRING_POOLS_MAX + 1,
+			       .limit = SAFERRING_POOLS_MAX,
+		       },
+		       "the process has %d pools", SAFERRING_POOLS_MAX);
+}
+
+static void take_slot(struct saferring_pool *pool)
+{
+	size_t slot = 0;
+
+	while (slot < SR_SLOT_NONE && (slot_used[slot] || !pool->cache_room))
+		slot++;
+	if (slot != SR_SLOT_NONE)
+		slot_used[slot] = true;
+	pool->fast.slot = slot;
+}
+
+static int check_regions(struct saferring_region *const *regions, size_t count)
+{
+	size_t number;
+
+	if (count < 1 || count > SAFERRING_POOL_REGIONS_MAX)
+		return sr_fail_argument("pool_create",
+					"%zu regions, allowed are 1 to %d",
+					count, SAFERRING_POOL_REGIONS_MAX);
+	for (number = 0; number < count; number++) {
+		if (!regions[number])
+			return sr_fail_argument("pool_create",
+						"region %zu is NULL", number);
+		if (sr_forked(regions[number]->epoch))
+			return sr_fail_forked("pool_create", "region",
+					      regions[number]->name);
+		if (regions[number]->length == regions[0]->length)
+			continue;
+		return sr_fail_argument(
+			"pool_create",
+			"region %zu has %zu bytes, the first one %zu", number,
+			regions[number]->length, regions[0]->length);
+	}
+	return 0;
+}
+
+/* With the registry locked, so that two pools cannot take one region. */
+static int check_regions_free(struct saferring_region *const *regions,
+			      size_t count)
+{
+	struct sr_fault fault = { .operation = "pool_create",
+				  .kind = "region" };
+	size_t number;
+
+	for (number = 0; number < count; number++) {
+		const struct saferring_region *region = regions[number];
+
+		fault.name = region->name;
+		if (region->pool) {
+			fault.code = -EBUSY;
+			fault.reason = SAFERRING_REASON_BUSY;
+			return sr_fail(&fault, "pool %s uses it",
+				       region->pool->name);
+		}
+		if (!sr_region_live(region)) {
+			fault.code = -ESTALE;
+			fault.reason = SAFERRING_REASON_REGION_GONE;
+			return sr_fail(&fault, "it was revoked");
+		}
+	}
+	return 0;
+}
+
+/* Sizes, counts and shifts. */
+static int set_shape(struct saferring_pool *pool, size_t length,
+		     const struct saferring_pool_options *options)
+{
+	const unsigned int shift = log2_up(options->buffer_size);
+	const size_t per_region = length >> shift;
+	const size_t most = per_region * pool->region_count;
+	unsigned int bits;
+
+	if (options->buffer_size < SAFERRING_BUFFER_SIZE_MIN ||
+	    options->buffer_size > SAFERRING_BUFFER_SIZE_MAX)
+		return sr_fail_argument(
+			"pool_create",
+			"buffers of %zu bytes, allowed are %u to %u",
+			options->buffer_size, SAFERRING_BUFFER_SIZE_MIN,
+			SAFERRING_BUFFER_SIZE_MAX);
+	pool->count = options->count ? options->count : most;
+	if (!pool->count || pool->count > most ||
+	    pool->count > SAFERRING_POOL_BUFFERS_MAX)
+		return sr_fail_argument(
+			"pool_create",
+			"%zu buffers of %zu bytes: %zu fit in the regions, and "
+			"a pool has at most %u",
+			pool->count, options->buffer_size, most,
+			SAFERRING_POOL_BUFFERS_MAX);
+	pool->buffer_size = options->buffer_size;
+	pool->buffer_shift = shift;
+	pool->region_bits = log2_up(per_region);
+	bits = log2_up(pool->count);
+	if (pool->region_count > 1)
+		bits = pool->region_bits + log2_up(pool->region_count);
+	pool->fast.mask = (((uint64_t)1 << bits) - 1) << SR_INDEX_SHIFT;
+	pool->fast.step = (uint64_t)1 << (bits + SR_INDEX_SHIFT);
+	pool->fast.shift = shift - SR_INDEX_SHIFT;
+	return 0;
+}
+
+static int set_cache_room(struct saferring_pool *pool, int wanted)
+{
+	if (wanted < -1 || wanted > SAFERRING_CACHE_MAX)
+		return sr_fail_argument("pool_create",
+					"cache of %d buffers, allowed are -1 "
+					"to %d",
+					wanted, SAFERRING_CACHE_MAX);
+	if (wanted > 0)
+		pool->cache_room = (unsigned int)SR_MIN((size_t)wanted,
+							pool->count);
+	else if (wanted == 0)
+		pool->cache_room = (unsigned int)SR_MIN(pool->count / 4, 128);
+	return 0;
+}
+
+static void set_bases(struct saferring_pool *pool,
+		      struct saferring_region *const *regions)
+{
+	size_t number;
+
+	for (number = 0; number < pool->region_count; number++) {
+		pool->region[number] = regions[number];
+		pool->base[number] = (uintptr_t)regions[number]->address -
+				     (number << pool->region_bits
+					     << pool->buffer_shift);
+	}
+	if (pool->region_count == 1)
+		pool->fast.base = regions[0]->address;
+}
+
+/* Index of the number-th buffer: regions are full, one after the other. */
+static size_t index_of(const struct saferring_pool *pool, size_t number)
+{
+	const size_t per_region = pool->region[0]->length >> pool->buffer_shift;
+
+	return (number / per_region << pool->region_bits) +
+	       number % per_region;
+}
+
+static uint64_t *tag_at(const struct saferring_pool *pool, size_t index)
+{
+	return (uint64_t *)(void *)pool->fast.tags + index;
+}
+
+/* All buffers are free. The first one is on top. */
+static void fill(struct saferring_pool *pool)
+{
+	size_t number = pool->count;
+
+	while (number--) {
+		const size_t index = index_of(pool, number);
+		const uint64_t word = pool->first_word |
+				      index << SR_INDEX_SHIFT | SR_STATE_USER;
+
+		*tag_at(pool, index) = word;
+		pool->store[pool->stored++] = word;
+	}
+}
+
+static void release(struct saferring_pool *pool)
+{
+	sr_unmap(pool->fast.tags, pool->tags_length);
+	free(pool->store);
+	free(pool);
+}
+
+static int allocate(struct saferring_pool *pool)
+{
+	const size_t tags = pool->fast.mask + sizeof(uint64_t);
+
+	pool->tags_length = SR_ROUND_UP(tags, sr_page_size());
+	pool->fast.tags = sr_map_wiped(pool->tags_length);
+	pool->store = calloc(pool->count, sizeof(*pool->store));
+	if (!pool->fast.tags || !pool->store)
+		return sr_fail_memory("pool_create",
+				      pool->tags_length +
+					      pool->count *
+						      sizeof(*pool->store));
+	return 0;
+}
+
+static int publish(struct saferring_pool *pool,
+		   struct saferring_region *const *regions)
+{
+	size_t number;
+	int error;
+
+	sr_registry_lock();
+	error = check_regions_free(regions, pool->region_count);
+	if (!error)
+		error = take_id(pool);
+	if (error) {
+		sr_registry_unlock();
+		return error;
+	}
+	take_slot(pool);
+	fill(pool);
+	for (number = 0; number < pool->region_count; number++)
+		regions[number]->pool = pool;
+	pool->live_regions = (unsigned int)pool->region_count;
+	pool->next = sr_pools;
+	sr_pools = pool;
+	__atomic_store_n(&pools_by_id[pool->id], pool, __ATOMIC_RELEASE);
+	sr_registry_unlock();
+	return 0;
+}
+
+static int prepare(struct saferring_pool *pool,
+		   struct saferring_region *const *regions,
+		   const struct saferring_pool_options *options)
+{
+	int error = set_shape(pool, regions[0]->length, options);
+
+	if (!error)
+		error = set_cache_room(pool, options->cache);
+	if (!error)
+		error = allocate(pool);
+	if (error)
+		return error;
+	pthread_mutex_init(&pool->lock, NULL);
+	sr_name(pool->name, options->name, "pool");
+	set_bases(pool, regions);
+	return publish(pool, regions);
+}
+
+int saferring_pool_create(struct saferring_region *const *regions, size_t count,
+			  const struct saferring_pool_options *options,
+			  struct saferring_pool **out)
+{
+	struct saferring_pool_options known;
+	struct saferring_pool *pool;
+	int error;
+
+	if (!regions || !options || !out)
+		return sr_fail_argument("pool_create",
+					"no regions, no options, or no place "
+					"for a pool");
+	error = sr_options_in("pool_create", &known, sizeof(known), options);
+	if (!error)
+		error = check_regions(regions, count);
+	if (error)
+		return error;
+	pool = calloc(1, sizeof(*pool));
+	if (!pool)
+		return sr_fail_memory("pool_create", sizeof(*pool));
+	pool->epoch = regions[0]->epoch;
+	pool->region_count = count;
+	error = prepare(pool, regions, &known);
+	if (error) {
+		release(pool);
+		return error;
+	}
+	*out = pool;
+	return 0;
+}
+
+/* With the pool's lock held. */
+static size_t cached(const struct saferring_pool *pool)
+{
+	const struct saferring_cache *cache;
+	size_t count = 0;
+
+	for (cache = pool->caches; cache; cache = cache->next)
+		count += __atomic_load_n(&cache->count, __ATOMIC_RELAXED);
+	return count;
+}
+
+static void count_states(const struct saferring_pool *pool,
+			 struct saferring_pool_stats *stats)
+{
+	size_t number;
+	uint64_t word, user = 0, generations = 0;
+
+	for (number = 0; number < pool->count; number++) {
+		word = sr_tag_load(tag_at(pool, index_of(pool, number)));
+		generations += (word - pool->first_word) / pool->fast.step;
+		switch (word & SR_STATE_MASK) {
+		case SR_STATE_USER:
+			user++;
+			break;
+		case SR_STATE_KERNEL:
+			stats->in_flight++;
+			break;
+		case SR_STATE_QUARANTINE:
+			stats->quarantined++;
+			break;
+		case SR_STATE_GONE:
+			stats->gone++;
+			break;
+		case SR_STATE_RETIRED:
+			stats->retired++;
+			break;
+		}
+	}
+	stats->transfers = generations;
+	/* Read at different moments, the figures need not add up. */
+	stats->held = user > stats->available ? user - stats->available : 0;
+}
+
+static void count_buffers(struct saferring_pool *pool,
+			  struct saferring_pool_stats *stats)
+{
+	pthread_mutex_lock(&pool->lock);
+	stats->cached = cached(pool);
+	stats->available = pool->stored + stats->cached;
+	pthread_mutex_unlock(&pool->lock);
+	stats->buffers = pool->count;
+	stats->buffer_size = pool->buffer_size;
+	count_states(pool, stats);
+	stats->exhausted = __atomic_load_n(&pool->exhausted, __ATOMIC_RELAXED);
+	stats->misuses = __atomic_load_n(&pool->misuses, __ATOMIC_RELAXED);
+}
+
+int saferring_pool_stats(struct saferring_pool *pool,
+			 struct saferring_pool_stats *out)
+{
+	struct saferring_pool_stats stats = { 0 };
+
+	if (!pool || !out)
+		return sr_fail_argument("pool_stats",
+					"no pool, or no place for its stats");
+	if (sr_forked(pool->epoch))
+		return sr_fail_forked("pool_stats", "pool", pool->name);
+	count_buffers(pool, &stats);
+	return sr_info_out("pool_stats", out, &stats, sizeof(stats));
+}
+
+/* Whether all buffers are back. If not, the detail says where they are. */
+static int check_idle(struct saferring_pool *pool)
+{
+	struct saferring_pool_stats stats = { 0 };
+	struct sr_fault fault = {
+		.code = -EBUSY,
+		.reason = SAFERRING_REASON_BUSY,
+		.operation = "pool_destroy",
+		.kind = "pool",
+		.name = pool->name,
+	};
+
+	if (pool->rings) {
+		fault.cure = "destroy its rings first";
+		fault.needed = pool->rings;
+		return sr_fail(&fault, "%u rings use it", pool->rings);
+	}
+	count_buffers(pool, &stats);
+	fault.needed = stats.held + stats.in_flight + stats.quarantined;
+	if (!fault.needed)
+		return 0;
+	fault.cure = "put the buffers that are held; quarantined ones come "
+		     "back when their I/O ends";
+	return sr_fail(&fault,
+		       "%llu buffers are out: %llu held, %llu in flight, %llu "
+		       "in quarantine",
+		       (unsigned long long)fault.needed,
+		       (unsigned long long)stats.held,
+		       (unsigned long long)stats.in_flight,
+		       (unsigned long long)stats.quarantined);
+}
+
+static void note_floor(const struct saferring_pool *pool)
+{
+	size_t number;
+	uint64_t word;
+
+	for (number = 0; number < pool->count; number++) {
+		word = *tag_at(pool, index_of(pool, number)) | SR_STATE_MASK;
+		if (word > floors[pool->id])
+			floors[pool->id] = word;
+	}
+}
+
+static void withdraw(struct saferring_pool *pool)
+{
+	struct saferring_pool **link = &sr_pools;
+	size_t number;
+
+	while (*link != pool)
+		link = &(*link)->next;
+	*link = pool->next;
+	__atomic_store_n(&pools_by_id[pool->id], NULL, __ATOMIC_RELEASE);
+	if (pool->fast.slot != SR_SLOT_NONE)
+		slot_used[pool->fast.slot] = false;
+	note_floor(pool);
+	sr_cache_detach_all(pool);
+	for (number = 0; number < pool->region_count; number++)
+		pool->region[number]->pool = NULL;
+}
+
+int saferring_pool_destroy(struct saferring_pool *pool)
+{
+	int error;
+
+	if (!pool)
+		return 0;
+	if (sr_forked(pool->epoch))
+		return sr_fail_forked("pool_destroy", "pool", pool->name);
+	saferring_quarantine_reap();
+	sr_registry_lock();
+	error = check_idle(pool);
+	if (!error)
+		withdraw(pool);
+	sr_registry_unlock();
+	if (error)
+		return error;
+	pthread_mutex_destroy(&pool->lock);
+	release(pool);
+	return 0;
+}
+
+void saferring_pool_flush(struct saferring_pool *pool)
+{
+	struct saferring_cache *cache;
+
+	if (!pool || sr_forked(pool->epoch))
+		return;
+	cache = saferring_caches[pool->fast.slot];
+	if (cache->pool != pool)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	sr_cache_spill(pool, cache, cache->count);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+const char *saferring_pool_name(const struct saferring_pool *pool)
+{
+	return pool->name;
+}
+
+static bool holds(const uint64_t *words, size_t count, uint64_t word)
+{
+	while (count)
+		if (words[--count] == word)
+			return true;
+	return false;
+}
+
+/*
+ * Caches of other threads change while they are looked at. The words are read
+ * one by one and never acted upon, so the worst is an answer that is out of
+ * date.
+ */
+__attribute__((no_sanitize("thread"))) static bool
+cache_holds(const struct saferring_cache *cache, uint64_t word)
+{
+	const uint64_t count = __atomic_load_n(&cache->count, __ATOMIC_RELAXED);
+
+	return holds(cache->word, SR_MIN(count, SAFERRING_CACHE_MAX), word);
+}
+
+bool sr_pool_is_free(struct saferring_pool *pool, uint64_t word)
+{
+	const struct saferring_cache *cache;
+	bool found;
+
+	pthread_mutex_lock(&pool->lock);
+	found = holds(pool->store, pool->stored, word);
+	for (cache = pool->caches; cache && !found; cache = cache->next)
+		found = cache_holds(cache, word);
+	pthread_mutex_unlock(&pool->lock);
+	return found;
+}
+
+void sr_pool_retire(uint64_t *tag)
+{
+	sr_tag_store(tag, (sr_tag_load(tag) & ~SR_STATE_MASK) |
+				  SR_STATE_RETIRED);
+}
+
+static bool in_gone_region(const struct saferring_pool *pool, uint64_t word)
+{
+	const size_t index = sr_word_index(pool, word);
+
+	return pool->region_count == 1 ?
+		       pool->region_gone[0] :
+		       pool->region_gone[index >> pool->region_bits];
+}
+
+void sr_pool_take_back(struct saferring_pool *pool, uint64_t *tag)
+{
+	uint64_t word = (sr_tag_load(tag) & ~SR_STATE_MASK) + SR_STATE_USER +
+			pool->fast.step;
+
+	pthread_mutex_lock(&pool->lock);
+	if (in_gone_region(pool, word)) {
+		sr_tag_store(tag, (word & ~SR_STATE_MASK) | SR_STATE_GONE);
+	} else {
+		sr_tag_store(tag, word);
+		pool->store[pool->stored] = word;
+		__atomic_store_n(&pool->stored, pool->stored + 1,
+				 __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Drop the handles that are no longer good. Returns how many are left. */
+static size_t drop_gone(const struct saferring_pool *pool, uint64_t *words,
+			size_t count)
+{
+	size_t from, to = 0;
+
+	for (from = 0; from < count; from++)
+		if (*saferring_buffer_tag(&pool->fast, words[from]) ==
+		    words[from])
+			words[to++] = words[from];
+	return to;
+}
+
+static void mark_gone(struct saferring_pool *pool, size_t number)
+{
+	size_t buffer, index;
+	uint64_t *tag;
+
+	for (buffer = 0; buffer < pool->count; buffer++) {
+		index = index_of(pool, buffer);
+		tag = tag_at(pool, index);
+		if (pool->region_count > 1 &&
+		    index >> pool->region_bits != number)
+			continue;
+		/* What the kernel has is marked when it comes back. */
+		if ((*tag & SR_STATE_MASK) == SR_STATE_USER)
+			sr_tag_store(tag, (*tag & ~SR_STATE_MASK) |
+						  SR_STATE_GONE);
+	}
+}
+
+void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
+			 bool others_are_quiet)
+{
+	struct saferring_cache *cache;
+
+	pthread_mutex_lock(&pool->lock);
+	if (pool->region_gone[number]) {
+		pthread_mutex_unlock(&pool->lock);
+		return;
+	}
+	pool->region_gone[number] = true;
+	pool->live_regions--;
+	mark_gone(pool, number);
+	pool->stored = drop_gone(pool, pool->store, pool->stored);
+	for (cache = pool->caches; cache; cache = cache->next)
+		if (others_are_quiet ||
+		    cache == saferring_caches[pool->fast.slot])
+			cache->count = drop_gone(pool, cache->word,
+						 cache->count);
+	pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Registry: what the process has in all, and whether it still is the process
+ * that made it.
+ *
+ * A child of fork() shares the rings and the module's regions with its parent
+ * without being able to use them. A page that the kernel wipes in the child
+ * tells: it works for every way to fork, and costs one load.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "internal.h"
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const uint64_t no_mark;
+static uint64_t *mark;
+static uint64_t epochs;
+static unsigned int numbers;
+
+const uint64_t *sr_epoch_mark = &no_mark;
+struct saferring_pool *sr_pools;
+struct saferring_ring *sr_rings;
+
+/* The parent's threads and their locks do not exist in the child. */
+static void forget_parent(void)
+{
+	struct saferring_pool *pool;
+
+	pthread_mutex_init(&registry_lock, NULL);
+	/*
+	 * The tags are zero now, so no handle passes a check. Neither may the
+	 * word that stands for none.
+	 */
+	for (pool = sr_pools; pool; pool = pool->next)
+		*(uint64_t *)(void *)pool->fast.tags = UINT64_MAX;
+	sr_pools = NULL;
+	sr_rings = NULL;
+}
+
+static void start(void)
+{
+	mark = sr_map_wiped(sr_page_size());
+	if (!mark)
+		return;
+	sr_epoch_mark = mark;
+	pthread_atfork(NULL, NULL, forget_parent);
+}
+
+int sr_epoch_begin(uint64_t *epoch)
+{
+	pthread_once(&once, start);
+	if (!mark)
+		return -ENOMEM;
+	sr_registry_lock();
+	if (*mark == 0)
+		__atomic_store_n(mark, ++epochs, __ATOMIC_RELAXED);
+	*epoch = *mark;
+	sr_registry_unlock();
+	return 0;
+}
+
+void sr_registry_lock(void)
+{
+	pthread_mutex_lock(&registry_lock);
+}
+
+void sr_registry_unlock(void)
+{
+	pthread_mutex_unlock(&registry_lock);
+}
+
+unsigned int sr_next_number(void)
+{
+	return __atomic_add_fetch(&numbers, 1, __ATOMIC_RELAXED);
+}
+
+void sr_name(char *to, const char *wanted, const char *kind)
+{
+	if (wanted)
+		snprintf(to, SR_NAME_MAX, "%s", wanted);
+	else
+		snprintf(to, SR_NAME_MAX, "%s %u", kind, sr_next_number());
+}
