@@ -27,7 +27,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safer-ring
 
 # The kernel for the virtual machine, and those that make check goes through.
 KERNEL ?= 6.12
-KERNELS ?= 6.1 6.12
+KERNELS ?= 6.1 6.12 7
 
 .PHONY: all module library tools tests clean help
 all: module library tools tests	## build everything
