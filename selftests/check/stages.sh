@@ -82,6 +82,30 @@ plain() {
 	return "$status"
 }
 
+# Stage $1: a command that says whether something can be had here. Where it
+# can not, its last words are the reason.
+can() {
+	local name=$1 status=0
+
+	shift
+	printf '# %s\n' "$name"
+	"$@" </dev/null >"$logs/$name.out" 2>&1 || status=$?
+	{
+		echo 1..1
+		if [ "$status" = 0 ]; then
+			printf 'ok 1 - %s\n' "$name"
+		else
+			printf 'ok 1 - %s # SKIP %s\n' "$name" "$(
+				grep -v '^Get:' "$logs/$name.out" |
+					tail -n 6 | tr '\n' ' ')"
+		fi
+		cat "$logs/$name.out"
+	} >"$logs/$name.log"
+	rm "$logs/$name.out"
+	conclude "$name" 0
+	return "$status"
+}
+
 # Stage $1: a command, in the virtual machine with kernel $2, that prints TAP.
 # What became of the machine is a result of its own. It gets the module, with
 # vm_params, and the tests' own; vm_options are for its run script.
