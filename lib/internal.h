@@ -126,6 +126,7 @@ int sr_info_out(const char *operation, void *out, const void *known,
 /* ---- device.c ---- */
 
 struct sr_backend;
+struct sr_engine;
 
 /*
  * struct saferring_device - a source of regions
@@ -415,6 +416,8 @@ struct sr_watch {
 /*
  * struct saferring_ring - operations on buffers
  * @uring: the ring of liburing
+ * @engine: what does the work where there is no io_uring, or NULL
+ * @engine_reason: why
  * @by_pool: by id of pool: its attachment, or NULL
  * @operation: the records
  * @free: indices of free records, a stack
@@ -434,6 +437,7 @@ struct sr_watch {
  */
 struct saferring_ring {
 	struct io_uring uring;
+	struct sr_engine *engine;
 	uint64_t epoch;
 	unsigned int depth;
 	unsigned int free_count;
@@ -461,6 +465,7 @@ struct saferring_ring {
 	struct sr_attachment *by_pool[SR_IDS];
 	char name[SR_NAME_MAX];
 	char reason[2 * SR_REASON_MAX];
+	char engine_reason[SR_REASON_MAX];
 };
 
 static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
@@ -493,7 +498,8 @@ int sr_ring_withdraw_all(struct saferring_ring *ring);
  * uring.c: the only place besides operation.c that talks to liburing. Functions
  * return 0 or more, or -errno, and record no detail unless said.
  */
-int sr_uring_open(struct saferring_ring *ring);
+/* Records its detail. @flags are those of saferring_ring_options. */
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags);
 void sr_uring_close(struct saferring_ring *ring);
 int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count);

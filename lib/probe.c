@@ -44,9 +44,9 @@ static void probe_uring(struct saferring_probe *probe)
 {
 	struct saferring_ring ring = { .depth = 4, .name = "of the probe" };
 
-	probe->io_uring = sr_uring_open(&ring);
+	probe->io_uring = sr_uring_open(&ring,
+					SAFERRING_RING_REQUIRE_URING);
 	if (probe->io_uring) {
-		sr_uring_fail(probe->io_uring, "probe", NULL);
 		snprintf(probe->io_uring_reason,
 			 sizeof(probe->io_uring_reason), "%.180s",
 			 saferring_error_last()->what);

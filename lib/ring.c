@@ -11,26 +11,34 @@
 
 #define DEPTH_DEFAULT 128
 
+static int check_flags(unsigned int flags)
+{
+	const unsigned int fixed = SAFERRING_RING_REQUIRE_FIXED |
+				   SAFERRING_RING_AVOID_FIXED;
+	const unsigned int uring = SAFERRING_RING_REQUIRE_URING |
+				   SAFERRING_RING_AVOID_URING;
+
+	if (!(flags & ~(fixed | uring)) && (flags & fixed) != fixed &&
+	    (flags & uring) != uring)
+		return 0;
+	return sr_fail_argument("ring_create",
+				"flags %#x: unknown, or both of REQUIRE and AVOID",
+				flags);
+}
+
 static int check_options(const struct saferring_ring_options *options)
 {
-	const unsigned int known = SAFERRING_RING_REQUIRE_FIXED |
-				   SAFERRING_RING_AVOID_FIXED;
-
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
 					"depth %u, at most %u", options->depth,
 					SAFERRING_RING_DEPTH_MAX);
-	if (options->flags & ~known || options->flags == known)
-		return sr_fail_argument("ring_create",
-					"flags %#x: unknown, or both of REQUIRE_FIXED and AVOID_FIXED",
-					options->flags);
 	if (!options->pools || !options->pool_count ||
 	    options->pool_count > SAFERRING_POOLS_MAX)
 		return sr_fail_argument("ring_create",
 					"%zu pools, needed are 1 to %d",
 					options->pool_count,
 					SAFERRING_POOLS_MAX);
-	return 0;
+	return check_flags(options->flags);
 }
 
 static int check_pool(const struct saferring_pool *pool)
@@ -332,6 +340,19 @@ static int register_regions(struct saferring_ring *ring)
 	return 0;
 }
 
+static int fail_engine(const struct saferring_ring *ring)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EOPNOTSUPP,
+			       .reason = SAFERRING_REASON_UNSUPPORTED,
+			       .operation = "ring_create",
+			       .kind = "ring",
+			       .name = ring->name,
+		       },
+		       "without io_uring nothing is registered: %s",
+		       ring->engine_reason);
+}
+
 /* Unregistered operations have buf_index 0. */
 static void forget_pieces(struct saferring_ring *ring)
 {
@@ -363,7 +384,10 @@ static int set_fixed(struct saferring_ring *ring, unsigned int flags)
 			 "SAFERRING_RING_AVOID_FIXED was set");
 		return 0;
 	}
-	error = register_regions(ring);
+	if (ring->engine)
+		error = fail_engine(ring);
+	else
+		error = register_regions(ring);
 	if (!error)
 		return 0;
 	forget_pieces(ring);
@@ -407,9 +431,9 @@ static int set_up(struct saferring_ring *ring,
 		error = watch_pools(ring);
 	if (error)
 		return error;
-	error = sr_uring_open(ring);
+	error = sr_uring_open(ring, options->flags);
 	if (error)
-		return sr_uring_fail(error, "ring_create", ring->name);
+		return error;
 	error = set_fixed(ring, options->flags);
 	if (error)
 		sr_uring_close(ring);
@@ -553,6 +577,9 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.fd = ring->uring.ring_fd;
 	info.name = ring->name;
 	info.reason = ring->reason;
+	info.engine = ring->engine ? SAFERRING_ENGINE_THREADS :
+				     SAFERRING_ENGINE_IO_URING;
+	info.engine_reason = ring->engine_reason;
 	return sr_info_out("ring_info", out, &info, sizeof(info));
 }
 

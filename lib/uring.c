@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The kernel's side of a ring, by liburing. What an engine without io_uring has
- * to do is what this file does for ring.c, operation.c and quarantine.c.
+ * The kernel's side of a ring, by liburing, or in its place an engine of threads.
+ * No other file of the library tells one from the other.
  *
  * SQPOLL is not used. So the kernel looks at the submission queue only inside
  * io_uring_enter(), and what it has not taken can be changed and taken back.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "internal.h"
+#include "engine.h"
 
 /* What is asked of the kernel, best first: older ones refuse with -EINVAL. */
 static const unsigned int setup_flags[] = {
@@ -18,7 +21,7 @@ static const unsigned int setup_flags[] = {
 	0,
 };
 
-int sr_uring_open(struct saferring_ring *ring)
+static int open_uring(struct saferring_ring *ring)
 {
 	const size_t count = sizeof(setup_flags) / sizeof(setup_flags[0]);
 	struct io_uring_params params;
@@ -36,12 +39,68 @@ int sr_uring_open(struct saferring_ring *ring)
 	return error;
 }
 
+static int open_engine(struct saferring_ring *ring, const char *reason)
+{
+	int error = sr_engine_open(&ring->engine, &ring->uring, ring->depth);
+
+	snprintf(ring->engine_reason, sizeof(ring->engine_reason), "%s",
+		 reason);
+	if (!error)
+		return 0;
+	return sr_fail(&(struct sr_fault){
+			       .code = error,
+			       .reason = SAFERRING_REASON_SYSTEM,
+			       .operation = "ring_create",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = error == -EAGAIN ?
+					       "ulimit -u, TasksMax= of systemd" :
+					       NULL,
+		       },
+		       "%s, and an engine of threads could not be started: %s",
+		       reason, strerror(-error));
+}
+
+static bool avoids_uring(unsigned int flags, const char **why)
+{
+	const char *wanted = getenv("SAFERRING_ENGINE");
+
+	if (flags & SAFERRING_RING_REQUIRE_URING)
+		return false;
+	*why = "SAFERRING_RING_AVOID_URING was set";
+	if (flags & SAFERRING_RING_AVOID_URING)
+		return true;
+	*why = "SAFERRING_ENGINE is threads";
+	return wanted && !strcmp(wanted, "threads");
+}
+
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags)
+{
+	const char *why;
+	int error;
+
+	if (avoids_uring(flags, &why))
+		return open_engine(ring, why);
+	error = open_uring(ring);
+	if (!error)
+		return 0;
+	sr_uring_fail(error, "ring_create", ring->name);
+	if (flags & SAFERRING_RING_REQUIRE_URING ||
+	    saferring_error_last()->reason != SAFERRING_REASON_NO_IO_URING)
+		return error;
+	return open_engine(ring, saferring_error_last()->what);
+}
+
 /*
  * Unregistering waits for nothing, as nothing is in flight, and drops the pins
  * at once; the kernel's own clean-up of a closed ring comes later.
  */
 void sr_uring_close(struct saferring_ring *ring)
 {
+	if (ring->engine) {
+		sr_engine_close(ring->engine);
+		return;
+	}
 	if (ring->fixed)
 		io_uring_unregister_buffers(&ring->uring);
 	io_uring_queue_exit(&ring->uring);
@@ -62,6 +121,8 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 	};
 	struct io_uring_cqe *cqe;
 
+	if (ring->engine)
+		return sr_engine_enter(ring->engine, min, timeout_ns);
 	if (!min)
 		return io_uring_submit(&ring->uring);
 	if (timeout_ns == SAFERRING_FOREVER)
@@ -97,8 +158,11 @@ unsigned int sr_uring_ready(struct saferring_ring *ring)
 {
 	const unsigned int inside =
 		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
-	unsigned int ready = io_uring_cq_ready(&ring->uring);
+	unsigned int ready;
 
+	if (ring->engine)
+		return sr_engine_ready(ring->engine);
+	ready = io_uring_cq_ready(&ring->uring);
 	if (ready || !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
 		return ready;
 	ring->stats.enters++;

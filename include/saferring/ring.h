@@ -23,6 +23,18 @@ struct saferring_ring;
 /* Bits of saferring_ring_options.flags. */
 #define SAFERRING_RING_REQUIRE_FIXED (1U << 0) /* or else fail */
 #define SAFERRING_RING_AVOID_FIXED   (1U << 1) /* do not register at all */
+#define SAFERRING_RING_REQUIRE_URING (1U << 8) /* or else fail */
+#define SAFERRING_RING_AVOID_URING   (1U << 9) /* use threads instead */
+
+/**
+ * enum saferring_engine - what does the work of a ring
+ * @SAFERRING_ENGINE_IO_URING: the kernel
+ * @SAFERRING_ENGINE_THREADS: threads of the library, by plain system calls
+ */
+enum saferring_engine {
+	SAFERRING_ENGINE_IO_URING = 1,
+	SAFERRING_ENGINE_THREADS = 2,
+};
 
 /**
  * struct saferring_ring_options - how to create a ring
@@ -55,13 +67,20 @@ struct saferring_ring_options {
  * SAFERRING_RING_REQUIRE_FIXED is set, which makes it fail. The pools outlive
  * the ring.
  *
+ * Where io_uring is absent or forbidden, threads of the library do its work, by
+ * plain system calls, a few times slower; saferring_ring_info() says why. They
+ * do so as well if SAFERRING_RING_AVOID_URING is set, or "threads" is what the
+ * environment's SAFERRING_ENGINE says; SAFERRING_RING_REQUIRE_URING has it fail
+ * instead, whatever the environment says.
+ *
  * Any thread may call it.
  *
  * Return: 0, or
  * -EINVAL: depth, flags or pools are out of range, or a pool appears twice;
  * -ESTALE: a region of a pool was revoked;
- * -ENOSYS: there is no io_uring in this kernel;
- * -EPERM: io_uring is forbidden to this process;
+ * -ENOSYS: with REQUIRE_URING: there is no io_uring in this kernel;
+ * -EPERM: with REQUIRE_URING: io_uring is forbidden to this process;
+ * -EAGAIN: threads could not be started;
  * -ENOMEM: out of memory, or with REQUIRE_FIXED RLIMIT_MEMLOCK is too small: the
  * detail tells needed and allowed bytes and the cure;
  * -EOPNOTSUPP, -EFAULT: with REQUIRE_FIXED: the kernel does not take this memory;
@@ -263,6 +282,8 @@ SAFERRING_API int saferring_ring_withdraw(struct saferring_ring *ring)
  * @fd: descriptor of the ring, for poll(2) and /proc/self/fdinfo only
  * @name: its name, valid as long as the ring
  * @reason: why the regions are not registered, or ""; valid as long as the ring
+ * @engine: enum saferring_engine
+ * @engine_reason: why that is not io_uring, or ""; valid as long as the ring
  */
 struct saferring_ring_info {
 	size_t size;
@@ -277,6 +298,8 @@ struct saferring_ring_info {
 	uint64_t fixed_bytes;
 	const char *name;
 	const char *reason;
+	int engine;
+	const char *engine_reason;
 };
 
 /**

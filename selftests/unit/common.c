@@ -4,6 +4,25 @@
 #include <sys/wait.h>
 #include "common.h"
 
+/*
+ * A program under a name that ends so does its tests once more, on the engine
+ * that stands in for io_uring.
+ */
+static __attribute__((constructor)) void choose_engine(void)
+{
+	const char *end = strrchr(program_invocation_short_name, '-');
+
+	if (end && !strcmp(end, "-threads"))
+		setenv("SAFERRING_ENGINE", "threads", 1);
+}
+
+bool on_threads(void)
+{
+	const char *engine = getenv("SAFERRING_ENGINE");
+
+	return engine && !strcmp(engine, "threads");
+}
+
 unsigned int reports;
 struct saferring_error last_report;
 

@@ -53,6 +53,9 @@ void drop_region(struct saferring_region *region);
 saferring_buffer get(struct saferring_pool *pool);
 void put(struct saferring_pool *pool, saferring_buffer buffer);
 
+/* Whether rings are to do without io_uring. */
+bool on_threads(void);
+
 /* Reports made since, and the last of them. */
 extern unsigned int reports;
 extern struct saferring_error last_report;

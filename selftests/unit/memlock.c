@@ -177,12 +177,40 @@ static void says_that_there_is_no_io_uring(void *answer)
 	SAFERRING_OPTIONS_INIT(&options);
 	options.pools = &pool;
 	options.pool_count = 1;
+	options.flags = SAFERRING_RING_REQUIRE_URING;
 	assert_int_equal(saferring_ring_create(&options, &ring), -code);
 	assert_error(-code, SAFERRING_REASON_NO_IO_URING);
 	assert_string_not_equal(saferring_error_last()->cure, "");
 	assert_int_equal(saferring_probe(&probe), 0);
 	assert_int_equal(probe.io_uring, -code);
 	assert_string_not_equal(probe.io_uring_reason, "");
+	drop_kept();
+}
+
+static void uses_threads(void *answer)
+{
+	struct saferring_ring_info info = { .size = sizeof(info) };
+	struct saferring_completion done;
+	struct saferring_ring *ring;
+	struct saferring_pool *pool = pool_of(LENGTH);
+	const int fd = pattern_file(1000);
+
+	filter_io_uring((uint32_t)*(const int *)answer);
+	ring = make_ring(pool, 4, 0);
+	assert_int_equal(saferring_ring_info(ring, &info), 0);
+	assert_int_equal(info.engine, SAFERRING_ENGINE_THREADS);
+	assert_non_null(strstr(info.engine_reason, "io_uring"));
+	assert_int_equal(info.fixed, 0);
+	assert_int_equal(saferring_ring_read(ring, fd, get(pool), 0, 1000, 0,
+					     5),
+			 0);
+	assert_int_equal(saferring_ring_wait(ring, &done, 1, 1,
+					     SAFERRING_FOREVER),
+			 1);
+	assert_int_equal(done.result, 1000);
+	assert_pattern(saferring_buffer_data(pool, done.buffer), 0, 1000);
+	put(pool, done.buffer);
+	assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
 	drop_kept();
 }
 
@@ -235,6 +263,22 @@ static void a_forbidden_io_uring_is_named(void **state)
 	try(says_that_there_is_no_io_uring, &answer);
 }
 
+static void threads_do_the_work_where_io_uring_is_absent(void **state)
+{
+	int answer = ENOSYS;
+
+	(void)state;
+	try(uses_threads, &answer);
+}
+
+static void threads_do_the_work_where_io_uring_is_forbidden(void **state)
+{
+	int answer = EPERM;
+
+	(void)state;
+	try(uses_threads, &answer);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test(name)
@@ -245,6 +289,8 @@ int main(void)
 		T(the_probe_tells_the_limit),
 		T(an_absent_io_uring_is_named),
 		T(a_forbidden_io_uring_is_named),
+		T(threads_do_the_work_where_io_uring_is_absent),
+		T(threads_do_the_work_where_io_uring_is_forbidden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
  * stays in flight as an I/O does that the kernel cannot cancel. A pipe would not
  * do: before 6.5 its reads wait in a worker, and end at some later moment.
  */
+#include <poll.h>
 #include <sys/socket.h>
 #include "common.h"
 #include "wrap.h"
@@ -24,12 +25,28 @@ static struct saferring_pool_stats stats_of(const struct stage *stage)
 	return stats;
 }
 
+static int fd_of(const struct stage *stage)
+{
+	struct saferring_ring_info info = { .size = sizeof(info) };
+
+	assert_int_equal(saferring_ring_info(stage->ring, &info), 0);
+	return info.fd;
+}
+
+/* The ring is in quarantine, and open: its descriptor tells. */
+static void wait_for_end(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	assert_int_equal(poll(&poll_fd, 1, 5000), 1);
+}
+
 static void what_does_not_come_back_is_quarantined_until_it_does(void **state)
 {
 	struct stage *stage = stage_up(2, 8, STAGE_RING);
 	saferring_buffer lost, other, none;
 	unsigned int before;
-	int pair[2];
+	int pair[2], fd;
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
@@ -41,6 +58,7 @@ static void what_does_not_come_back_is_quarantined_until_it_does(void **state)
 			 0);
 	assert_int_equal(saferring_ring_submit(stage->ring), 1);
 	before = reports;
+	fd = fd_of(stage);
 	assert_int_equal(saferring_ring_destroy(stage->ring, 20), 1);
 	stage->ring = NULL;
 	assert_int_equal(reports, before + 1);
@@ -69,6 +87,7 @@ static void what_does_not_come_back_is_quarantined_until_it_does(void **state)
 
 	/* The I/O ends at last. */
 	assert_int_equal(write(pair[1], "12345678", 8), 8);
+	wait_for_end(fd);
 	assert_int_equal(saferring_quarantine_reap(), 0);
 	assert_int_equal(stats_of(stage).quarantined, 0);
 	assert_int_equal(stats_of(stage).available, 2);
@@ -81,7 +100,7 @@ static void what_does_not_come_back_is_quarantined_until_it_does(void **state)
 static void destroying_the_pool_takes_the_quarantined_back(void **state)
 {
 	struct stage *stage = stage_up(2, 8, STAGE_RING);
-	int pair[2];
+	int pair[2], fd;
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
@@ -91,9 +110,11 @@ static void destroying_the_pool_takes_the_quarantined_back(void **state)
 					     get(stage->pool), 0, 8, -1, 0),
 			 0);
 	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	fd = fd_of(stage);
 	assert_int_equal(saferring_ring_destroy(stage->ring, 0), 1);
 	stage->ring = NULL;
 	assert_int_equal(write(pair[1], "12345678", 8), 8);
+	wait_for_end(fd);
 	stage_down(stage);
 	close(pair[0]);
 	close(pair[1]);

@@ -9,6 +9,12 @@ UNIT_SOURCES := $(filter-out selftests/unit/common.c, \
 		  $(wildcard selftests/unit/*.c))
 UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 
+# Those with rings do their tests once more, on the engine that stands in for
+# io_uring: the program's name tells it.
+UNIT_ON_THREADS := $(addprefix $(UNIT_DIR)/, \
+		     $(addsuffix -threads,buffer error fork quarantine ring threads))
+UNIT_TESTS += $(UNIT_ON_THREADS)
+
 # By test: the functions that it replaces.
 UNIT_WRAP_module := open ioctl mmap
 UNIT_WRAP_quarantine := sr_uring_cancel_all
@@ -26,6 +32,9 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
 		$(filter %.c %.a,$^) \
 		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) -lcmocka $(LIB_LIBS)
+
+$(UNIT_ON_THREADS): %-threads: %
+	$(Q)ln -sf $(<F) $@
 
 # --- these tests alone, also under sanitizers and valgrind
 

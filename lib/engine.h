@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Engine: what io_uring does, done by threads and poll(2), for machines whose
+ * kernel or seccomp filter does not admit it. It has the two queues of a ring in
+ * plain memory, so that operation.c fills SQEs and reaps CQEs as ever and never
+ * knows the difference.
+ *
+ * An SQE becomes a job. A job that can end at once ends in the submitting
+ * thread; one that waits for a descriptor is the poller's; one that may block,
+ * as files do, is a worker's. Everything below is guarded by the engine's lock,
+ * except the queues' words that the program reads, which are written with
+ * release.
+ */
+#ifndef SAFERRING_ENGINE_H
+#define SAFERRING_ENGINE_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <liburing.h>
+
+#define SR_ENGINE_WORKERS 8
+
+/* What a job may come to besides a result: it cannot be run without blocking. */
+#define SR_JOB_BLOCKS INT32_MIN
+
+/*
+ * enum sr_job_state - where a job is
+ * @SR_JOB_FREE: in the list of free jobs
+ * @SR_JOB_HELD: behind another one of its chain
+ * @SR_JOB_READY: to be started
+ * @SR_JOB_QUEUED: for a worker
+ * @SR_JOB_RUNNING: in a system call, or being looked at
+ * @SR_JOB_WAITING: for its descriptor
+ * @SR_JOB_TIMED: for its deadline
+ * @SR_JOB_OVERFLOWN: it has ended, and the completion queue is full
+ */
+enum sr_job_state {
+	SR_JOB_FREE,
+	SR_JOB_HELD,
+	SR_JOB_READY,
+	SR_JOB_QUEUED,
+	SR_JOB_RUNNING,
+	SR_JOB_WAITING,
+	SR_JOB_TIMED,
+	SR_JOB_OVERFLOWN,
+};
+
+/*
+ * struct sr_job - an SQE that was submitted
+ * @sqe: a copy of it
+ * @node: in the list that its state names
+ * @link: started after this one, or cancelled with it
+ * @timer: the linked timeout that runs while this one does, or NULL
+ * @timed: the job whose linked timeout this is, or NULL
+ * @deadline: when it is to end, in nanoseconds of CLOCK_MONOTONIC
+ * @serial: which use of this job it is
+ * @result: what it came to, while it is overflown
+ * @flags: of the completion, then
+ * @fd: the descriptor it works on
+ * @edges: an epoll descriptor that reports each event once, or -1
+ * @nonblock: the SQE says that it is not to wait
+ * @cancelled: to end as soon as whoever runs it comes back
+ */
+struct sr_job {
+	struct io_uring_sqe sqe;
+	struct sr_job_node {
+		struct sr_job *next;
+		struct sr_job *previous;
+	} node;
+	struct sr_job *link;
+	struct sr_job *timer;
+	struct sr_job *timed;
+	uint64_t deadline;
+	uint64_t serial;
+	int32_t result;
+	uint32_t flags;
+	int fd;
+	int edges;
+	enum sr_job_state state;
+	bool nonblock;
+	bool cancelled;
+};
+
+struct sr_job_list {
+	struct sr_job *first;
+	struct sr_job *last;
+};
+
+/*
+ * struct sr_engine - a ring without io_uring
+ * @uring: what the program's side of the library works on
+ * @jobs: @job_count of them
+ * @list: by state: the jobs that are in it; none for FREE, HELD, RUNNING
+ * @free: the free jobs
+ * @wake: eventfd that ends the poller's wait
+ * @ready_fd: eventfd that is readable while completions are there
+ * @signalled: it is
+ * @posted: grows with each completion; a futex
+ * @work: there is something for a worker
+ * @idle: workers that wait for it
+ * @queued: jobs that wait for a worker
+ * @polled: what the poller waits for
+ * @polled_job: the jobs of it, with the serial they had
+ */
+struct sr_engine {
+	struct io_uring *uring;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_t poller;
+	pthread_t worker[SR_ENGINE_WORKERS];
+	unsigned int workers;
+	unsigned int idle;
+	unsigned int queued;
+	bool stop;
+	bool signalled;
+	int wake;
+	int ready_fd;
+	uint32_t posted;
+	uint64_t serial;
+	struct sr_job_list list[SR_JOB_OVERFLOWN + 1];
+	struct sr_job *free;
+	struct sr_job *jobs;
+	unsigned int job_count;
+	struct pollfd *polled;
+	struct sr_polled {
+		struct sr_job *job;
+		uint64_t serial;
+	} *polled_job;
+	struct sr_engine_memory *memory;
+};
+
+/* ---- engine.c: for uring.c ---- */
+
+/*
+ * Open an engine as @uring, with as many entries as @depth asks for. Returns 0
+ * or -errno.
+ */
+int sr_engine_open(struct sr_engine **engine, struct io_uring *uring,
+		   unsigned int depth);
+/* Nothing may be in flight. */
+void sr_engine_close(struct sr_engine *engine);
+/*
+ * As io_uring_enter(2): take what is queued, and wait for @min completions, or
+ * @timeout_ns at most. Returns 0, -ETIME, -EINTR or -EBUSY.
+ */
+int sr_engine_enter(struct sr_engine *engine, unsigned int min,
+		    uint64_t timeout_ns);
+/* Completions that are there, those that had no room included. */
+unsigned int sr_engine_ready(struct sr_engine *engine);
+/* Whether it knows an opcode. */
+bool sr_engine_supports(unsigned int opcode);
+
+/* With the lock held: hand a completion to the program, now or later. */
+void sr_engine_post(struct sr_engine *engine, struct sr_job *job, int32_t result,
+		    uint32_t flags);
+/* The same for one of several: false if there is no room for it. */
+bool sr_engine_post_more(struct sr_engine *engine, const struct sr_job *job,
+			 int32_t result, uint32_t flags);
+void sr_engine_wake_poller(struct sr_engine *engine);
+uint64_t sr_engine_now(void);
+
+/* ---- engine_job.c: the way of a job; all with the lock held ---- */
+
+struct sr_job *sr_job_take(struct sr_engine *engine,
+			   const struct io_uring_sqe *sqe);
+void sr_job_free(struct sr_engine *engine, struct sr_job *job);
+void sr_job_move(struct sr_engine *engine, struct sr_job *job,
+		 enum sr_job_state state);
+/* Start all that is READY. The lock is given up meanwhile. */
+void sr_job_start_ready(struct sr_engine *engine);
+/* Run a job, which may block if @blocking. The lock is given up meanwhile. */
+void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking);
+/* A descriptor is ready, or the time is up. */
+void sr_job_wake(struct sr_engine *engine, struct sr_job *job);
+void sr_job_expire(struct sr_engine *engine, struct sr_job *job);
+
+/* ---- engine_call.c: opcodes as system calls; without the lock ---- */
+
+/*
+ * enum sr_call_wait - how a job goes about waiting
+ * @SR_CALL_NONE: it does not
+ * @SR_CALL_IN: for its descriptor to be readable, if it is no file
+ * @SR_CALL_OUT: to be writable
+ * @SR_CALL_WORKER: in the system call, so that a worker has to make it
+ * @SR_CALL_POLL: for what the SQE says
+ */
+enum sr_call_wait {
+	SR_CALL_NONE,
+	SR_CALL_IN,
+	SR_CALL_OUT,
+	SR_CALL_WORKER,
+	SR_CALL_POLL,
+};
+
+/*
+ * struct sr_call - an opcode
+ * @run: makes the system call: a result, -errno, or SR_JOB_BLOCKS if it might
+ *	block and must not; NULL for opcodes that the engine handles itself
+ * @wait: how it waits
+ */
+struct sr_call {
+	int (*run)(struct sr_job *job, bool blocking);
+	enum sr_call_wait wait;
+};
+
+/* NULL if the engine does not know it. */
+const struct sr_call *sr_call_of(unsigned int opcode);
+/* What poll(2) is to be asked for. */
+unsigned int sr_call_events(const struct sr_job *job);
+
+/* ---- engine_thread.c ---- */
+
+/* Start the poller. Returns 0 or -errno. */
+int sr_engine_start(struct sr_engine *engine);
+/* End all threads. */
+void sr_engine_stop(struct sr_engine *engine);
+/* With the lock held: have a worker look at the queue. */
+void sr_engine_work(struct sr_engine *engine);
+
+#endif /* SAFERRING_ENGINE_H */

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Job: the way of an SQE through the engine. All functions are called with the
+ * engine's lock held; a job in a system call is RUNNING, and nobody else touches
+ * it but to mark it cancelled.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "internal.h"
+#include "engine.h"
+
+/* Of SQEs; files and buffers cannot be registered, and nothing is drained. */
+static const unsigned int known_flags = IOSQE_IO_LINK | IOSQE_IO_HARDLINK |
+					IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
+
+/* The states that have a list. */
+static const unsigned int listed = 1U << SR_JOB_READY | 1U << SR_JOB_QUEUED |
+				   1U << SR_JOB_WAITING | 1U << SR_JOB_TIMED |
+				   1U << SR_JOB_OVERFLOWN;
+
+/* ---- lists ---- */
+
+static void unlist(struct sr_engine *engine, struct sr_job *job)
+{
+	struct sr_job_list *list = &engine->list[job->state];
+
+	if (!(listed & 1U << job->state))
+		return;
+	engine->queued -= job->state == SR_JOB_QUEUED;
+	if (job->node.previous)
+		job->node.previous->node.next = job->node.next;
+	else
+		list->first = job->node.next;
+	if (job->node.next)
+		job->node.next->node.previous = job->node.previous;
+	else
+		list->last = job->node.previous;
+}
+
+void sr_job_move(struct sr_engine *engine, struct sr_job *job,
+		 enum sr_job_state state)
+{
+	struct sr_job_list *list = &engine->list[state];
+
+	unlist(engine, job);
+	job->state = state;
+	engine->queued += state == SR_JOB_QUEUED;
+	if (!(listed & 1U << state))
+		return;
+	job->node.next = NULL;
+	job->node.previous = list->last;
+	if (list->last)
+		list->last->node.next = job;
+	else
+		list->first = job;
+	list->last = job;
+}
+
+struct sr_job *sr_job_take(struct sr_engine *engine,
+			   const struct io_uring_sqe *sqe)
+{
+	struct sr_job *job = engine->free;
+
+	if (!job)
+		return NULL;
+	engine->free = job->node.next;
+	memset(job, 0, sizeof(*job));
+	job->sqe = *sqe;
+	job->fd = sqe->fd;
+	job->edges = -1;
+	job->serial = ++engine->serial;
+	job->state = SR_JOB_HELD;
+	return job;
+}
+
+void sr_job_free(struct sr_engine *engine, struct sr_job *job)
+{
+	unlist(engine, job);
+	if (job->edges >= 0)
+		close(job->edges);
+	job->edges = -1;
+	job->state = SR_JOB_FREE;
+	job->node.next = engine->free;
+	engine->free = job;
+}
+
+/* ---- the end of a job, and what it means to its chain ---- */
+
+/*
+ * A chain is broken by an error, and by reads and writes that moved less than
+ * they should have; sends and receives only if MSG_WAITALL was set.
+ */
+static bool breaks_chain(const struct sr_job *job, int32_t result)
+{
+	switch (job->sqe.opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_WRITE:
+	case IORING_OP_READ_FIXED:
+	case IORING_OP_WRITE_FIXED:
+		return result != (int32_t)job->sqe.len;
+	case IORING_OP_SEND:
+	case IORING_OP_RECV:
+		return result < 0 ||
+		       (job->sqe.msg_flags & MSG_WAITALL &&
+			result != (int32_t)job->sqe.len);
+	case IORING_OP_TIMEOUT:
+		return result != -ETIME ||
+		       !(job->sqe.timeout_flags & IORING_TIMEOUT_ETIME_SUCCESS);
+	default:
+		return result < 0;
+	}
+}
+
+static void cancel_chain(struct sr_engine *engine, struct sr_job *job)
+{
+	struct sr_job *next;
+
+	for (; job; job = next) {
+		next = job->link;
+		sr_engine_post(engine, job, -ECANCELED, 0);
+	}
+}
+
+static void go_on_with_chain(struct sr_engine *engine, struct sr_job *job,
+			     int32_t result)
+{
+	struct sr_job *next = job->link;
+
+	job->link = NULL;
+	if (!next)
+		return;
+	if (breaks_chain(job, result) && !(job->sqe.flags & IOSQE_IO_HARDLINK))
+		cancel_chain(engine, next);
+	else
+		sr_job_move(engine, next, SR_JOB_READY);
+}
+
+/* A linked timeout ends with its job, if not before. */
+static void end_timer(struct sr_engine *engine, struct sr_job *job)
+{
+	struct sr_job *timer = job->timer;
+
+	job->timer = NULL;
+	if (!timer)
+		return;
+	timer->timed = NULL;
+	sr_engine_post(engine, timer, -ECANCELED, 0);
+}
+
+static void end(struct sr_engine *engine, struct sr_job *job, int32_t result,
+		uint32_t flags)
+{
+	end_timer(engine, job);
+	go_on_with_chain(engine, job, result);
+	sr_engine_post(engine, job, result, flags);
+}
+
+/* ---- cancelling ---- */
+
+/* Whether the job ends now, rather than later or not at all. */
+static bool cancel_job(struct sr_engine *engine, struct sr_job *job)
+{
+	if (job->state == SR_JOB_RUNNING) {
+		job->cancelled = true;
+		return false;
+	}
+	if (job->state == SR_JOB_OVERFLOWN)
+		return false;
+	end(engine, job, -ECANCELED, 0);
+	return true;
+}
+
+static bool is_meant(const struct sr_job *request, const struct sr_job *job)
+{
+	const uint32_t flags = request->sqe.cancel_flags;
+
+	if (job == request || job->state == SR_JOB_FREE ||
+	    job->state == SR_JOB_HELD || job->timed)
+		return false;
+	if (flags & IORING_ASYNC_CANCEL_ANY)
+		return true;
+	if (flags & IORING_ASYNC_CANCEL_FD)
+		return job->fd == request->sqe.fd;
+	return job->sqe.user_data == request->sqe.addr;
+}
+
+/*
+ * Returns how many were found if all were asked for, or else 0; -EALREADY if it
+ * was too late to stop the one that was meant, -ENOENT if there is none.
+ */
+static int32_t cancel(struct sr_engine *engine, const struct sr_job *request)
+{
+	const bool all = request->sqe.cancel_flags &
+			 (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
+	struct sr_job *job;
+	unsigned int number;
+	int32_t found = 0;
+
+	for (number = 0; number < engine->job_count; number++) {
+		job = &engine->jobs[number];
+		if (!is_meant(request, job))
+			continue;
+		if (!cancel_job(engine, job) && !all)
+			return -EALREADY;
+		found++;
+		if (!all)
+			return 0;
+	}
+	return found || all ? found : -ENOENT;
+}
+
+static struct sr_job *find(struct sr_engine *engine, uint64_t user_data,
+			   unsigned int opcode)
+{
+	unsigned int number;
+
+	for (number = 0; number < engine->job_count; number++) {
+		struct sr_job *job = &engine->jobs[number];
+
+		if (job->state != SR_JOB_FREE && job->state != SR_JOB_HELD &&
+		    job->sqe.opcode == opcode &&
+		    job->sqe.user_data == user_data)
+			return job;
+	}
+	return NULL;
+}
+
+static int32_t remove_one(struct sr_engine *engine, const struct sr_job *request,
+			  unsigned int opcode)
+{
+	struct sr_job *job = find(engine, request->sqe.addr, opcode);
+
+	if (!job)
+		return -ENOENT;
+	return cancel_job(engine, job) ? 0 : -EALREADY;
+}
+
+/* ---- timeouts ---- */
+
+static uint64_t deadline_of(const struct sr_job *job)
+{
+	const struct __kernel_timespec *time =
+		(const struct __kernel_timespec *)(uintptr_t)job->sqe.addr;
+	const uint64_t ns = (uint64_t)time->tv_sec * 1000000000 +
+			    (uint64_t)time->tv_nsec;
+
+	return job->sqe.timeout_flags & IORING_TIMEOUT_ABS ?
+		       ns : sr_engine_now() + ns;
+}
+
+static void start_timer(struct sr_engine *engine, struct sr_job *job)
+{
+	const uint32_t clocks = IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME;
+
+	/* Neither a number of completions nor another clock can be had. */
+	if (job->sqe.off || job->sqe.timeout_flags & clocks) {
+		end(engine, job, -EINVAL, 0);
+		return;
+	}
+	job->deadline = deadline_of(job);
+	sr_job_move(engine, job, SR_JOB_TIMED);
+	sr_engine_wake_poller(engine);
+}
+
+/* A linked timeout begins with the job before it. */
+static void start_linked_timer(struct sr_engine *engine, struct sr_job *job)
+{
+	struct sr_job *timer = job->link;
+
+	if (!timer || timer->sqe.opcode != IORING_OP_LINK_TIMEOUT)
+		return;
+	job->link = timer->link;
+	job->timer = timer;
+	timer->link = NULL;
+	timer->timed = job;
+	timer->deadline = deadline_of(timer);
+	sr_job_move(engine, timer, SR_JOB_TIMED);
+	sr_engine_wake_poller(engine);
+}
+
+void sr_job_expire(struct sr_engine *engine, struct sr_job *job)
+{
+	struct sr_job *timed = job->timed;
+
+	if (!timed) {
+		end(engine, job, -ETIME, 0);
+		return;
+	}
+	job->timed = NULL;
+	timed->timer = NULL;
+	sr_engine_post(engine, job,
+		       cancel_job(engine, timed) ? -ETIME : -EALREADY, 0);
+}
+
+/* ---- running ---- */
+
+static void wait_for_descriptor(struct sr_engine *engine, struct sr_job *job)
+{
+	sr_job_move(engine, job, SR_JOB_WAITING);
+	sr_engine_wake_poller(engine);
+}
+
+static bool is_multishot(const struct sr_job *job)
+{
+	switch (job->sqe.opcode) {
+	case IORING_OP_ACCEPT:
+		return job->sqe.ioprio & IORING_ACCEPT_MULTISHOT;
+	case IORING_OP_POLL_ADD:
+		return job->sqe.len & IORING_POLL_ADD_MULTI;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What a system call came to. Returns whether the job is to be run once more, as
+ * one that goes on after each completion is.
+ */
+static bool settle(struct sr_engine *engine, struct sr_job *job, int32_t result)
+{
+	if (result == SR_JOB_BLOCKS && !job->cancelled) {
+		sr_job_move(engine, job, SR_JOB_QUEUED);
+		sr_engine_work(engine);
+		return false;
+	}
+	if (result == -EAGAIN && !job->nonblock && !job->cancelled) {
+		wait_for_descriptor(engine, job);
+		return false;
+	}
+	if (result == SR_JOB_BLOCKS ||
+	    (result == -EAGAIN && job->cancelled))
+		result = -ECANCELED;
+	if (result >= 0 && is_multishot(job) && !job->cancelled &&
+	    sr_engine_post_more(engine, job, result, 0))
+		return true;
+	end(engine, job, result, 0);
+	return false;
+}
+
+void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking)
+{
+	const struct sr_call *call = sr_call_of(job->sqe.opcode);
+	bool again;
+	int result;
+
+	do {
+		sr_job_move(engine, job, SR_JOB_RUNNING);
+		pthread_mutex_unlock(&engine->lock);
+		do
+			result = call->run(job, blocking);
+		while (result == -EINTR);
+		pthread_mutex_lock(&engine->lock);
+		again = settle(engine, job, result);
+		/* What goes on may wait for ever from now on. */
+		blocking = false;
+	} while (again);
+}
+
+static void start_call(struct sr_engine *engine, struct sr_job *job)
+{
+	const struct sr_call *call = sr_call_of(job->sqe.opcode);
+
+	if (!call) {
+		end(engine, job, -EINVAL, 0);
+	} else if (call->wait == SR_CALL_WORKER) {
+		sr_job_move(engine, job, SR_JOB_QUEUED);
+		sr_engine_work(engine);
+	} else {
+		sr_job_run(engine, job, false);
+	}
+}
+
+static void start(struct sr_engine *engine, struct sr_job *job)
+{
+	/* It is in no list any more, and is nobody else's. */
+	sr_job_move(engine, job, SR_JOB_RUNNING);
+	if (job->sqe.flags & ~known_flags) {
+		end(engine, job, -EINVAL, 0);
+		return;
+	}
+	start_linked_timer(engine, job);
+	switch (job->sqe.opcode) {
+	case IORING_OP_ASYNC_CANCEL:
+		end(engine, job, cancel(engine, job), 0);
+		break;
+	case IORING_OP_POLL_REMOVE:
+		end(engine, job,
+		    job->sqe.len ? -EINVAL :
+				   remove_one(engine, job, IORING_OP_POLL_ADD),
+		    0);
+		break;
+	case IORING_OP_TIMEOUT_REMOVE:
+		end(engine, job,
+		    job->sqe.timeout_flags ?
+			    -EINVAL :
+			    remove_one(engine, job, IORING_OP_TIMEOUT),
+		    0);
+		break;
+	case IORING_OP_TIMEOUT:
+		start_timer(engine, job);
+		break;
+	default:
+		start_call(engine, job);
+	}
+}
+
+void sr_job_start_ready(struct sr_engine *engine)
+{
+	struct sr_job *job;
+
+	while ((job = engine->list[SR_JOB_READY].first))
+		start(engine, job);
+}
+
+void sr_job_wake(struct sr_engine *engine, struct sr_job *job)
+{
+	sr_job_run(engine, job, false);
+}
