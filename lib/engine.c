@@ -280,7 +280,7 @@ static int set_memory(struct sr_engine *engine, unsigned int depth)
 	const unsigned int entries = round_up_to_power(depth);
 	struct sr_engine_memory *memory;
 
-	memory = aligned_alloc(64, sizeof(*memory));
+	memory = aligned_alloc(64, SR_ROUND_UP(sizeof(*memory), 64));
 	if (!memory)
 		return -ENOMEM;
 	*memory = (struct sr_engine_memory){

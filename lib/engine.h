@@ -101,6 +101,8 @@ struct sr_job_list {
  * @work: there is something for a worker
  * @idle: workers that wait for it
  * @queued: jobs that wait for a worker
+ * @started: jobs that were started and have not ended
+ * @drain: one of them holds up all others
  * @polled: what the poller waits for
  * @polled_job: the jobs of it, with the serial they had
  */
@@ -113,6 +115,8 @@ struct sr_engine {
 	unsigned int workers;
 	unsigned int idle;
 	unsigned int queued;
+	unsigned int started;
+	bool drain;
 	bool stop;
 	bool signalled;
 	int wake;

@@ -11,9 +11,10 @@
 #include "internal.h"
 #include "engine.h"
 
-/* Of SQEs; files and buffers cannot be registered, and nothing is drained. */
+/* Of SQEs; files and buffers cannot be registered. */
 static const unsigned int known_flags = IOSQE_IO_LINK | IOSQE_IO_HARDLINK |
-					IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
+					IOSQE_IO_DRAIN | IOSQE_ASYNC |
+					IOSQE_CQE_SKIP_SUCCESS;
 
 /* The states that have a list. */
 static const unsigned int listed = 1U << SR_JOB_READY | 1U << SR_JOB_QUEUED |
@@ -56,6 +57,22 @@ void sr_job_move(struct sr_engine *engine, struct sr_job *job,
 	else
 		list->first = job;
 	list->last = job;
+}
+
+/* What goes on with a chain comes before what was submitted after the chain. */
+static void move_to_front(struct sr_engine *engine, struct sr_job *job)
+{
+	struct sr_job_list *list = &engine->list[SR_JOB_READY];
+
+	unlist(engine, job);
+	job->state = SR_JOB_READY;
+	job->node.previous = NULL;
+	job->node.next = list->first;
+	if (list->first)
+		list->first->node.previous = job;
+	else
+		list->last = job;
+	list->first = job;
 }
 
 struct sr_job *sr_job_take(struct sr_engine *engine,
@@ -123,38 +140,31 @@ static void cancel_chain(struct sr_engine *engine, struct sr_job *job)
 	}
 }
 
-static void go_on_with_chain(struct sr_engine *engine, struct sr_job *job,
-			     int32_t result)
-{
-	struct sr_job *next = job->link;
-
-	job->link = NULL;
-	if (!next)
-		return;
-	if (breaks_chain(job, result) && !(job->sqe.flags & IOSQE_IO_HARDLINK))
-		cancel_chain(engine, next);
-	else
-		sr_job_move(engine, next, SR_JOB_READY);
-}
-
 /* A linked timeout ends with its job, if not before. */
-static void end_timer(struct sr_engine *engine, struct sr_job *job)
+static void end_timer(struct sr_engine *engine, struct sr_job *timer)
 {
-	struct sr_job *timer = job->timer;
-
-	job->timer = NULL;
 	if (!timer)
 		return;
 	timer->timed = NULL;
 	sr_engine_post(engine, timer, -ECANCELED, 0);
 }
 
+/* As from the kernel, its own completion is the first. */
 static void end(struct sr_engine *engine, struct sr_job *job, int32_t result,
 		uint32_t flags)
 {
-	end_timer(engine, job);
-	go_on_with_chain(engine, job, result);
+	const bool broken = breaks_chain(job, result) &&
+			    !(job->sqe.flags & IOSQE_IO_HARDLINK);
+	struct sr_job *next = job->link, *timer = job->timer;
+
+	engine->started--;
+	engine->drain &= !(job->sqe.flags & IOSQE_IO_DRAIN);
 	sr_engine_post(engine, job, result, flags);
+	end_timer(engine, timer);
+	if (next && broken)
+		cancel_chain(engine, next);
+	else if (next)
+		move_to_front(engine, next);
 }
 
 /* ---- cancelling ---- */
@@ -168,6 +178,8 @@ static bool cancel_job(struct sr_engine *engine, struct sr_job *job)
 	}
 	if (job->state == SR_JOB_OVERFLOWN)
 		return false;
+	/* For end() to have something to subtract. */
+	engine->started += job->state == SR_JOB_READY;
 	end(engine, job, -ECANCELED, 0);
 	return true;
 }
@@ -376,6 +388,8 @@ static void start(struct sr_engine *engine, struct sr_job *job)
 {
 	/* It is in no list any more, and is nobody else's. */
 	sr_job_move(engine, job, SR_JOB_RUNNING);
+	engine->started++;
+	engine->drain = job->sqe.flags & IOSQE_IO_DRAIN;
 	if (job->sqe.flags & ~known_flags) {
 		end(engine, job, -EINVAL, 0);
 		return;
@@ -406,11 +420,19 @@ static void start(struct sr_engine *engine, struct sr_job *job)
 	}
 }
 
+/* One that drains is started when all before it have ended, and holds up others. */
+static bool may_start(const struct sr_engine *engine, const struct sr_job *job)
+{
+	if (!job || engine->drain)
+		return false;
+	return !(job->sqe.flags & IOSQE_IO_DRAIN) || !engine->started;
+}
+
 void sr_job_start_ready(struct sr_engine *engine)
 {
 	struct sr_job *job;
 
-	while ((job = engine->list[SR_JOB_READY].first))
+	while (may_start(engine, job = engine->list[SR_JOB_READY].first))
 		start(engine, job);
 }
 

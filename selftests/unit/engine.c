@@ -674,6 +674,24 @@ SCENARIO(a_long_chain_takes_no_deep_stack)
 	assert_int_equal(results[DEPTH], 0);
 }
 
+SCENARIO(what_drains_waits_for_all_before_and_holds_up_all_behind)
+{
+	int pair[2];
+	char byte;
+
+	make_pair(pair);
+	PREPARE(bench, 1, io_uring_prep_read, pair[0], &byte, 1, 0);
+	PREPARE(bench, 2, io_uring_prep_nop)->flags |= IOSQE_IO_DRAIN;
+	PREPARE(bench, 3, io_uring_prep_nop);
+	submit_and_wait(bench, 0);
+	assert_int_equal(ready(bench), 0);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	assert_int_equal(next(bench).user_data, 1);
+	assert_int_equal(next(bench).user_data, 2);
+	assert_int_equal(next(bench).user_data, 3);
+	close_pair(pair);
+}
+
 /* ---- completions ---- */
 
 /* The completion queue has room for two thirds of these. */
@@ -741,7 +759,7 @@ static void what_it_does_not_know_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, 4), 0);
-	PREPARE(&bench, 1, io_uring_prep_nop)->flags |= IOSQE_IO_DRAIN;
+	PREPARE(&bench, 1, io_uring_prep_nop)->flags |= IOSQE_BUFFER_SELECT;
 	assert_int_equal(result_of(&bench), -EINVAL);
 	PREPARE(&bench, 1, io_uring_prep_nop)->flags |= IOSQE_FIXED_FILE;
 	assert_int_equal(result_of(&bench), -EINVAL);
@@ -782,6 +800,7 @@ int main(void)
 		T(a_linked_timeout_ends_what_takes_too_long),
 		T(a_linked_timeout_ends_with_what_is_fast),
 		T(a_long_chain_takes_no_deep_stack),
+		T(what_drains_waits_for_all_before_and_holds_up_all_behind),
 		T(completions_without_room_are_not_lost),
 		T(success_can_be_left_untold),
 		T(the_descriptor_of_a_ring_is_readable_while_something_has_ended),
