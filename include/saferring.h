@@ -8,7 +8,10 @@
  *	buffer	one of them, known by a handle that goes stale
  *	ring	operations on buffers through io_uring
  *	control	cancelling, messages between rings, SQEs of one's own
+ *	file	operations on files and names
+ *	files	a ring's table of registered files
  *	socket	operations on sockets
+ *	wait	readiness and timeouts
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -23,7 +26,10 @@
 #include <saferring/buffer.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
+#include <saferring/file.h>
+#include <saferring/files.h>
 #include <saferring/socket.h>
+#include <saferring/wait.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 

@@ -163,6 +163,7 @@ struct sr_watch {
  * @attachment: the pools
  * @watch: the devices
  * @stats: those counters that are not made of the others
+ * @files: slots of the table of registered files
  * @supported: by kind of operation: the kernel has it
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
@@ -201,6 +202,7 @@ struct saferring_ring {
 	struct saferring_ring_stats stats;
 	unsigned int setup_flags;
 	unsigned int fixed_buffers;
+	unsigned int files;
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -364,8 +366,8 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data);
 void sr_draft_address(struct sr_draft *draft);
 /* A file descriptor, or what SAFERRING_FILE() made of a slot. */
 void sr_draft_file(struct sr_draft *draft, int fd);
-/* A path to the payload. Returns it. */
-const char *sr_draft_path(struct sr_draft *draft, const char *path);
+/* The slot that the file that it makes, or closes, has in the ring's table. */
+void sr_draft_slot(struct sr_draft *draft, int slot);
 /* Refuse an argument of the function of a kind. */
 int sr_refuse(struct saferring_ring *ring, unsigned int kind, const char *what,
 	      ...) __attribute__((format(printf, 3, 4), cold));
@@ -378,6 +380,13 @@ int sr_fail_last(struct saferring_ring *ring, const struct saferring_pool *pool,
 		 uint64_t word, unsigned int kind) __attribute__((cold));
 int sr_fail_handle(struct saferring_ring *ring, struct saferring_pool *pool,
 		   uint64_t word, unsigned int kind) __attribute__((cold));
+
+/* file.c */
+int sr_check_ranges(struct saferring_ring *ring, unsigned int kind,
+		    const struct saferring_range *ranges, unsigned int count);
+
+/* files.c: whether an operation may change a slot, or what SLOT_ANY stands for. */
+int sr_files_check(struct saferring_ring *ring, unsigned int kind, int slot);
 
 /* ---- completion.c: reaping, waiting ---- */
 
@@ -422,6 +431,10 @@ int sr_uring_open(struct saferring_ring *ring);
 void sr_uring_close(struct saferring_ring *ring);
 int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count);
+/* A table of registered files, all empty; and one of them changed. */
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots);
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot,
+			 int fd);
 /* Find out which kinds of operations the kernel has. */
 void sr_uring_probe(struct saferring_ring *ring);
 /* Start what is queued, wait for @min completions. Returns SQEs taken. */

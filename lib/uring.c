@@ -7,6 +7,7 @@
  * io_uring_enter(), and what it has not taken can be changed and taken back.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "internal.h"
 
@@ -75,6 +76,36 @@ int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count)
 {
 	return io_uring_register_buffers(&ring->uring, iovec, count);
+}
+
+/* Before Linux 5.19 the table is given whole. */
+static int register_files_whole(struct saferring_ring *ring,
+				unsigned int slots)
+{
+	int *files = malloc(slots * sizeof(*files));
+	int error;
+
+	if (!files)
+		return -ENOMEM;
+	memset(files, 0xff, slots * sizeof(*files));
+	error = io_uring_register_files(&ring->uring, files, slots);
+	free(files);
+	return error;
+}
+
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots)
+{
+	const int error = io_uring_register_files_sparse(&ring->uring, slots);
+
+	return error == -EINVAL ? register_files_whole(ring, slots) : error;
+}
+
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot, int fd)
+{
+	const int count =
+		io_uring_register_files_update(&ring->uring, slot, &fd, 1);
+
+	return count == 1 ? 0 : count < 0 ? count : -EAGAIN;
 }
 
 static int enter(struct saferring_ring *ring, unsigned int min,
