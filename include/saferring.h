@@ -12,6 +12,7 @@
  *	files	a ring's table of registered files
  *	socket	operations on sockets
  *	wait	readiness and timeouts
+ *	group	buffers of which the kernel takes one when data comes
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -30,6 +31,7 @@
 #include <saferring/files.h>
 #include <saferring/socket.h>
 #include <saferring/wait.h>
+#include <saferring/group.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 

@@ -164,6 +164,7 @@ struct sr_watch {
  * @watch: the devices
  * @stats: those counters that are not made of the others
  * @files: slots of the table of registered files
+ * @group: by id, or NULL
  * @supported: by kind of operation: the kernel has it
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
@@ -203,6 +204,7 @@ struct saferring_ring {
 	unsigned int setup_flags;
 	unsigned int fixed_buffers;
 	unsigned int files;
+	struct saferring_group *group[SAFERRING_GROUPS_MAX];
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -242,6 +244,48 @@ static inline uint32_t sr_fixed_index(const struct sr_attachment *attachment,
 	inside -= region << pool->region_bits;
 	return attachment->first[region] +
 	       (uint32_t)((inside << pool->buffer_shift) / SR_FIXED_MAX);
+}
+
+/*
+ * struct saferring_group - buffers of which the kernel takes one when it needs it
+ * @buffers: what the kernel reads
+ * @entries: their number, a power of two
+ * @count: buffers that it can have
+ * @word: by bid: tag of that buffer, or 0
+ * @offset: by bid: bytes that have come into it already
+ * @free: bids that are not in use, a stack
+ * @free_count: their number
+ * @users: operations that use it
+ * @id: what the kernel knows it by
+ */
+struct saferring_group {
+	struct saferring_ring *ring;
+	struct saferring_pool *pool;
+	struct io_uring_buf_ring *buffers;
+	unsigned int entries;
+	unsigned int count;
+	unsigned int flags;
+	uint64_t *word;
+	uint32_t *offset;
+	uint16_t *free;
+	unsigned int free_count;
+	unsigned int users;
+	uint16_t id;
+};
+
+/* group.c */
+uint64_t sr_group_take(struct saferring_group *group,
+		       const struct io_uring_cqe *cqe, uint64_t *address);
+void sr_groups_end(struct saferring_ring *ring);
+void sr_groups_quarantine(struct saferring_ring *ring);
+
+static inline unsigned int sr_power_of_two(unsigned int number)
+{
+	unsigned int power = 1;
+
+	while (power < number)
+		power *= 2;
+	return power;
 }
 
 /* ---- records: inline, because READ and WRITE go through them ---- */
@@ -435,6 +479,10 @@ int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots);
 int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot,
 			 int fd);
+int sr_uring_register_group(struct saferring_ring *ring,
+			    const struct saferring_group *group);
+void sr_uring_unregister_group(struct saferring_ring *ring,
+			       const struct saferring_group *group);
 /* Find out which kinds of operations the kernel has. */
 void sr_uring_probe(struct saferring_ring *ring);
 /* Start what is queued, wait for @min completions. Returns SQEs taken. */

@@ -108,6 +108,29 @@ int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot, int fd)
 	return count == 1 ? 0 : count < 0 ? count : -EAGAIN;
 }
 
+/* Where newer headers have flags, older ones have padding. */
+int sr_uring_register_group(struct saferring_ring *ring,
+			    const struct saferring_group *group)
+{
+	struct io_uring_buf_reg registration = {
+		.ring_addr = (uintptr_t)group->buffers,
+		.ring_entries = group->entries,
+		.bgid = group->id,
+	};
+	const uint16_t flags = group->flags & SAFERRING_GROUP_INCREMENTAL ?
+				       SR_PBUF_RING_INC : 0;
+
+	memcpy((char *)&registration.bgid + sizeof(registration.bgid), &flags,
+	       sizeof(flags));
+	return io_uring_register_buf_ring(&ring->uring, &registration, 0);
+}
+
+void sr_uring_unregister_group(struct saferring_ring *ring,
+			       const struct saferring_group *group)
+{
+	io_uring_unregister_buf_ring(&ring->uring, group->id);
+}
+
 static int enter(struct saferring_ring *ring, unsigned int min,
 		 uint64_t timeout_ns)
 {
