@@ -8,7 +8,11 @@
  *	buffer	one of them, known by a handle that goes stale
  *	ring	operations on buffers through io_uring
  *	control	cancelling, messages between rings, SQEs of one's own
+ *	file	operations on files and names
+ *	files	a ring's table of registered files
  *	socket	operations on sockets
+ *	wait	readiness and timeouts
+ *	group	buffers of which the kernel takes one when data comes
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -23,7 +27,11 @@
 #include <saferring/buffer.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
+#include <saferring/file.h>
+#include <saferring/files.h>
 #include <saferring/socket.h>
+#include <saferring/wait.h>
+#include <saferring/group.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 

@@ -34,6 +34,7 @@ void sr_quarantine_add(struct saferring_ring *ring)
 
 	for (number = 0; number < ring->depth; number++)
 		mark(&ring->operation[number]);
+	sr_groups_quarantine(ring);
 	ring->next = quarantine;
 	quarantine = ring;
 }
@@ -55,6 +56,7 @@ int saferring_quarantine_reap(void)
 		}
 		*link = ring->next;
 		sr_uring_close(ring);
+		sr_groups_end(ring);
 		sr_ring_free(ring);
 	}
 	sr_registry_unlock();

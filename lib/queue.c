@@ -128,6 +128,19 @@ static int fail_unsupported(struct saferring_ring *ring, unsigned int kind)
 		       sr_kinds[kind].name);
 }
 
+int saferring_ring_supports(struct saferring_ring *ring, unsigned int operation)
+{
+	if (!ring || !operation || operation >= SAFERRING_OPERATION_FOREIGN) {
+		sr_fail_argument("ring_supports",
+				 "no ring, or no operation %u", operation);
+		return 0;
+	}
+	if (ring->supported[operation])
+		return 1;
+	fail_unsupported(ring, operation);
+	return 0;
+}
+
 /* ---- buffers of an operation ---- */
 
 static int check_range(struct saferring_ring *ring,

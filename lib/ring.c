@@ -175,15 +175,6 @@ static int allocate_payloads(struct saferring_ring *ring)
 	return 0;
 }
 
-static unsigned int power_of_two(unsigned int number)
-{
-	unsigned int power = 1;
-
-	while (power < number)
-		power *= 2;
-	return power;
-}
-
 static void number_records(struct saferring_ring *ring)
 {
 	unsigned int number;
@@ -199,7 +190,7 @@ static void number_records(struct saferring_ring *ring)
 
 static int allocate(struct saferring_ring *ring, size_t pool_count)
 {
-	const unsigned int room = power_of_two(ring->depth);
+	const unsigned int room = sr_power_of_two(ring->depth);
 
 	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
@@ -594,6 +585,7 @@ int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 		return (int)left;
 	}
 	sr_uring_close(ring);
+	sr_groups_end(ring);
 	sr_ring_free(ring);
 	return 0;
 }

@@ -165,6 +165,8 @@ struct sr_watch {
  * @attachment: the pools
  * @watch: the devices
  * @stats: those counters that are not made of the others
+ * @files: slots of the table of registered files
+ * @group: by id, or NULL
  * @supported: by kind of operation: the kernel has it
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
@@ -204,6 +206,8 @@ struct saferring_ring {
 	struct saferring_ring_stats stats;
 	unsigned int setup_flags;
 	unsigned int fixed_buffers;
+	unsigned int files;
+	struct saferring_group *group[SAFERRING_GROUPS_MAX];
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -244,6 +248,48 @@ static inline uint32_t sr_fixed_index(const struct sr_attachment *attachment,
 	inside -= region << pool->region_bits;
 	return attachment->first[region] +
 	       (uint32_t)((inside << pool->buffer_shift) / SR_FIXED_MAX);
+}
+
+/*
+ * struct saferring_group - buffers of which the kernel takes one when it needs it
+ * @buffers: what the kernel reads
+ * @entries: their number, a power of two
+ * @count: buffers that it can have
+ * @word: by bid: tag of that buffer, or 0
+ * @offset: by bid: bytes that have come into it already
+ * @free: bids that are not in use, a stack
+ * @free_count: their number
+ * @users: operations that use it
+ * @id: what the kernel knows it by
+ */
+struct saferring_group {
+	struct saferring_ring *ring;
+	struct saferring_pool *pool;
+	struct io_uring_buf_ring *buffers;
+	unsigned int entries;
+	unsigned int count;
+	unsigned int flags;
+	uint64_t *word;
+	uint32_t *offset;
+	uint16_t *free;
+	unsigned int free_count;
+	unsigned int users;
+	uint16_t id;
+};
+
+/* group.c */
+uint64_t sr_group_take(struct saferring_group *group,
+		       const struct io_uring_cqe *cqe, uint64_t *address);
+void sr_groups_end(struct saferring_ring *ring);
+void sr_groups_quarantine(struct saferring_ring *ring);
+
+static inline unsigned int sr_power_of_two(unsigned int number)
+{
+	unsigned int power = 1;
+
+	while (power < number)
+		power *= 2;
+	return power;
 }
 
 /* ---- records: inline, because READ and WRITE go through them ---- */
@@ -368,8 +414,8 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data);
 void sr_draft_address(struct sr_draft *draft);
 /* A file descriptor, or what SAFERRING_FILE() made of a slot. */
 void sr_draft_file(struct sr_draft *draft, int fd);
-/* A path to the payload. Returns it. */
-const char *sr_draft_path(struct sr_draft *draft, const char *path);
+/* The slot that the file that it makes, or closes, has in the ring's table. */
+void sr_draft_slot(struct sr_draft *draft, int slot);
 /* Refuse an argument of the function of a kind. */
 int sr_refuse(struct saferring_ring *ring, unsigned int kind, const char *what,
 	      ...) __attribute__((format(printf, 3, 4), cold));
@@ -382,6 +428,13 @@ int sr_fail_last(struct saferring_ring *ring, const struct saferring_pool *pool,
 		 uint64_t word, unsigned int kind) __attribute__((cold));
 int sr_fail_handle(struct saferring_ring *ring, struct saferring_pool *pool,
 		   uint64_t word, unsigned int kind) __attribute__((cold));
+
+/* file.c */
+int sr_check_ranges(struct saferring_ring *ring, unsigned int kind,
+		    const struct saferring_range *ranges, unsigned int count);
+
+/* files.c: whether an operation may change a slot, or what SLOT_ANY stands for. */
+int sr_files_check(struct saferring_ring *ring, unsigned int kind, int slot);
 
 /* ---- completion.c: reaping, waiting ---- */
 
@@ -427,6 +480,14 @@ int sr_uring_open(struct saferring_ring *ring, unsigned int flags);
 void sr_uring_close(struct saferring_ring *ring);
 int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count);
+/* A table of registered files, all empty; and one of them changed. */
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots);
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot,
+			 int fd);
+int sr_uring_register_group(struct saferring_ring *ring,
+			    const struct saferring_group *group);
+void sr_uring_unregister_group(struct saferring_ring *ring,
+			       const struct saferring_group *group);
 /* Find out which kinds of operations the kernel has. */
 void sr_uring_probe(struct saferring_ring *ring);
 /* Start what is queued, wait for @min completions. Returns SQEs taken. */

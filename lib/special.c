@@ -177,6 +177,8 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		sr_state_of(ring, operation)->extra = 0;
 	if (kind_of(operation)->flags & SR_KIND_MULTISHOT)
 		ring->multishots--;
+	if (slow && sr_state_of(ring, operation)->group)
+		sr_state_of(ring, operation)->group->users--;
 	for (; part; part = next, number++) {
 		next = slow ? sr_record_next(ring, part) : NULL;
 		share = result;
@@ -221,6 +223,65 @@ static void finish(struct saferring_ring *ring,
 		ring->state[number].extra = cqe->flags;
 }
 
+/* ---- provided buffers ---- */
+
+/*
+ * A buffer that the last CQE brings becomes the record's own, and comes back
+ * like any other.
+ */
+static uint32_t take_last_provided(struct saferring_ring *ring,
+				   struct sr_operation *operation,
+				   const struct io_uring_cqe *cqe)
+{
+	struct sr_state *state = sr_state_of(ring, operation);
+	const uint64_t word = sr_group_take(state->group, cqe, &state->extra);
+
+	if (!word)
+		return SAFERRING_COMPLETION_PARTIAL;
+	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
+	operation->pool = state->group->pool;
+	return 0;
+}
+
+/* Of a dropped operation, or at the end of a ring. */
+static void return_provided(struct saferring_group *group,
+			    const struct io_uring_cqe *cqe)
+{
+	struct saferring_pool *pool = group->pool;
+	uint64_t address;
+	const uint64_t word = sr_group_take(group, cqe, &address);
+
+	if (word)
+		sr_pool_take_back(pool,
+				  saferring_buffer_tag(&pool->fast, word));
+}
+
+/* The completion of a CQE that is not the last gets its buffer. */
+static void take_provided(struct saferring_ring *ring,
+			  struct sr_operation *operation,
+			  const struct io_uring_cqe *cqe,
+			  struct saferring_completion *completion)
+{
+	struct saferring_group *group = sr_state_of(ring, operation)->group;
+	struct sr_operation once = *operation;
+
+	once.word = sr_group_take(group, cqe, &completion->extra);
+	if (!once.word) {
+		completion->flags |= SAFERRING_COMPLETION_PARTIAL;
+		return;
+	}
+	once.pool = group->pool;
+	completion->flags |= give_back(ring, &once, completion);
+}
+
+static bool is_provided(struct saferring_ring *ring,
+			const struct sr_operation *operation,
+			const struct io_uring_cqe *cqe)
+{
+	return cqe->flags & IORING_CQE_F_BUFFER &&
+	       sr_state_of(ring, operation)->group;
+}
+
 static void complete_last(struct saferring_ring *ring,
 			  struct sr_operation *operation,
 			  const struct io_uring_cqe *cqe)
@@ -235,6 +296,8 @@ static void complete_last(struct saferring_ring *ring,
 	}
 	if (operation->special & SR_SPECIAL_RESULT)
 		result = state->result;
+	if (is_provided(ring, operation, cqe))
+		flags |= take_last_provided(ring, operation, cqe);
 	if (operation->special & SR_SPECIAL_SLOW)
 		finish(ring, operation, result, cqe);
 	sr_pend_all(ring, operation, result, flags);
@@ -266,14 +329,20 @@ unsigned int sr_complete_special(struct saferring_ring *ring,
 	}
 	if (kind_of(operation)->flags & SR_KIND_ZEROCOPY)
 		note_sent(ring, operation, cqe->res);
-	if (operation->special & SR_SPECIAL_DROP)
+	if (operation->special & SR_SPECIAL_DROP) {
+		if (is_provided(ring, operation, cqe))
+			return_provided(sr_state_of(ring, operation)->group,
+					cqe);
 		return 0;
+	}
 	flags = note_result(ring, operation, cqe->res, flags);
 	completion->buffer = SAFERRING_BUFFER_NONE;
 	completion->pool = NULL;
 	fill_completion(ring, operation, cqe->res, flags, completion);
 	if (operation->kind == SAFERRING_OPERATION_RAW)
 		completion->extra = cqe->flags;
+	if (is_provided(ring, operation, cqe))
+		take_provided(ring, operation, cqe, completion);
 	return 1;
 }
 
@@ -284,6 +353,8 @@ void sr_return_special(struct saferring_ring *ring,
 	const bool slow = operation->special & SR_SPECIAL_SLOW;
 	struct sr_operation *next;
 
+	if (slow && is_provided(ring, operation, cqe))
+		return_provided(sr_state_of(ring, operation)->group, cqe);
 	if (cqe->flags & IORING_CQE_F_MORE)
 		return;
 	for (; operation; operation = next) {

@@ -147,6 +147,59 @@ int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 	return io_uring_register_buffers(&ring->uring, iovec, count);
 }
 
+/* Before Linux 5.19 the table is given whole. */
+static int register_files_whole(struct saferring_ring *ring,
+				unsigned int slots)
+{
+	int *files = malloc(slots * sizeof(*files));
+	int error;
+
+	if (!files)
+		return -ENOMEM;
+	memset(files, 0xff, slots * sizeof(*files));
+	error = io_uring_register_files(&ring->uring, files, slots);
+	free(files);
+	return error;
+}
+
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots)
+{
+	const int error = io_uring_register_files_sparse(&ring->uring, slots);
+
+	return error == -EINVAL ? register_files_whole(ring, slots) : error;
+}
+
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot, int fd)
+{
+	const int count =
+		io_uring_register_files_update(&ring->uring, slot, &fd, 1);
+
+	return count == 1 ? 0 : count < 0 ? count : -EAGAIN;
+}
+
+/* Where newer headers have flags, older ones have padding. */
+int sr_uring_register_group(struct saferring_ring *ring,
+			    const struct saferring_group *group)
+{
+	struct io_uring_buf_reg registration = {
+		.ring_addr = (uintptr_t)group->buffers,
+		.ring_entries = group->entries,
+		.bgid = group->id,
+	};
+	const uint16_t flags = group->flags & SAFERRING_GROUP_INCREMENTAL ?
+				       SR_PBUF_RING_INC : 0;
+
+	memcpy((char *)&registration.bgid + sizeof(registration.bgid), &flags,
+	       sizeof(flags));
+	return io_uring_register_buf_ring(&ring->uring, &registration, 0);
+}
+
+void sr_uring_unregister_group(struct saferring_ring *ring,
+			       const struct saferring_group *group)
+{
+	io_uring_unregister_buf_ring(&ring->uring, group->id);
+}
+
 static int enter(struct saferring_ring *ring, unsigned int min,
 		 uint64_t timeout_ns)
 {

@@ -14,6 +14,18 @@ SAFERRING_BEGIN_DECLS
 struct io_uring_sqe;
 
 /**
+ * saferring_ring_supports() - whether the kernel has an operation
+ * @ring: the ring
+ * @operation: enum saferring_operation
+ *
+ * Return: 1 if it has, 0 if not, in which case saferring_error_last() tells
+ * which kernel does.
+ */
+SAFERRING_API int saferring_ring_supports(struct saferring_ring *ring,
+					  unsigned int operation)
+	SAFERRING_NONNULL(1);
+
+/**
  * saferring_ring_nop() - queue an operation that does nothing
  * @ring: the ring
  * @user_data: comes back with the completion
