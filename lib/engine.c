@@ -181,6 +181,58 @@ unsigned int sr_engine_ready(struct sr_engine *engine)
 	return count_ready(engine);
 }
 
+/* ---- messages of other engines ---- */
+
+static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sr_engine *engines;
+
+static void enlist(struct sr_engine *engine)
+{
+	pthread_mutex_lock(&engines_lock);
+	engine->next = engines;
+	engines = engine;
+	pthread_mutex_unlock(&engines_lock);
+}
+
+static void delist(struct sr_engine *engine)
+{
+	struct sr_engine **link = &engines;
+
+	pthread_mutex_lock(&engines_lock);
+	while (*link != engine)
+		link = &(*link)->next;
+	*link = engine->next;
+	pthread_mutex_unlock(&engines_lock);
+}
+
+static int post_message(struct sr_engine *engine, uint64_t user_data,
+			int32_t result)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&engine->lock);
+	if (engine->list[SR_JOB_OVERFLOWN].first || !has_room(engine))
+		error = -EOVERFLOW;
+	else
+		put_cqe(engine, user_data, result, 0);
+	pthread_mutex_unlock(&engine->lock);
+	return error;
+}
+
+int sr_engine_message(int fd, uint64_t user_data, int32_t result)
+{
+	struct sr_engine *engine;
+	int error = -EBADFD;
+
+	pthread_mutex_lock(&engines_lock);
+	for (engine = engines; engine && error == -EBADFD;
+	     engine = engine->next)
+		if (engine->ready_fd == fd)
+			error = post_message(engine, user_data, result);
+	pthread_mutex_unlock(&engines_lock);
+	return error;
+}
+
 /* ---- submitting ---- */
 
 static bool is_linked(const struct sr_job *job)
@@ -389,17 +441,21 @@ int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 	engine->wake = -1;
 	engine->ready_fd = -1;
 	error = set_up(engine, depth);
-	if (error)
+	if (error) {
 		release(engine);
-	else
+	} else {
+		enlist(engine);
 		*out = engine;
+	}
 	errno = saved;
 	return error;
 }
 
 void sr_engine_close(struct sr_engine *engine)
 {
+	delist(engine);
 	sr_engine_stop(engine);
+	sr_engine_close_files(engine);
 	pthread_cond_destroy(&engine->work);
 	pthread_mutex_destroy(&engine->lock);
 	release(engine);

@@ -21,6 +21,7 @@
 #include <liburing.h>
 
 #define SR_ENGINE_WORKERS 8
+#define SR_ENGINE_GROUPS  SAFERRING_GROUPS_MAX
 
 /* What a job may come to besides a result: it cannot be run without blocking. */
 #define SR_JOB_BLOCKS INT32_MIN
@@ -55,10 +56,14 @@ enum sr_job_state {
  * @timer: the linked timeout that runs while this one does, or NULL
  * @timed: the job whose linked timeout this is, or NULL
  * @deadline: when it is to end, in nanoseconds of CLOCK_MONOTONIC
+ * @target: count of completions that ends a timeout, if it has one
  * @serial: which use of this job it is
  * @result: what it came to, while it is overflown
  * @flags: of the completion, then
  * @fd: the descriptor it works on
+ * @fd_in: the one that splice(2) reads from
+ * @owns_fd: @fd is its own, to be closed
+ * @owns_fd_in: the same of @fd_in
  * @edges: an epoll descriptor that reports each event once, or -1
  * @nonblock: the SQE says that it is not to wait
  * @cancelled: to end as soon as whoever runs it comes back
@@ -74,11 +79,15 @@ struct sr_job {
 	struct sr_job *timed;
 	uint64_t deadline;
 	uint64_t serial;
+	uint32_t target;
 	int32_t result;
 	uint32_t flags;
 	int fd;
+	int fd_in;
 	int edges;
 	enum sr_job_state state;
+	bool owns_fd;
+	bool owns_fd_in;
 	bool nonblock;
 	bool cancelled;
 };
@@ -86,6 +95,14 @@ struct sr_job {
 struct sr_job_list {
 	struct sr_job *first;
 	struct sr_job *last;
+};
+
+/* Provided buffers: the ring that the program fills, and what was taken of it. */
+struct sr_engine_group {
+	struct io_uring_buf_ring *ring;
+	uint16_t mask;
+	uint16_t head;
+	bool incremental;
 };
 
 /*
@@ -103,6 +120,9 @@ struct sr_job_list {
  * @queued: jobs that wait for a worker
  * @started: jobs that were started and have not ended
  * @drain: one of them holds up all others
+ * @files: registered descriptors, -1 where there is none
+ * @group: rings of provided buffers
+ * @next: in the list of all engines
  * @polled: what the poller waits for
  * @polled_job: the jobs of it, with the serial they had
  */
@@ -133,6 +153,10 @@ struct sr_engine {
 		uint64_t serial;
 	} *polled_job;
 	struct sr_engine_memory *memory;
+	int *files;
+	unsigned int file_count;
+	struct sr_engine_group group[SR_ENGINE_GROUPS];
+	struct sr_engine *next;
 };
 
 /* ---- engine.c: for uring.c ---- */
@@ -155,6 +179,9 @@ int sr_engine_enter(struct sr_engine *engine, unsigned int min,
 unsigned int sr_engine_ready(struct sr_engine *engine);
 /* Whether it knows an opcode. */
 bool sr_engine_supports(unsigned int opcode);
+
+/* Post a completion to the engine whose ready_fd that is. Returns 0 or -errno. */
+int sr_engine_message(int fd, uint64_t user_data, int32_t result);
 
 /* With the lock held: hand a completion to the program, now or later. */
 void sr_engine_post(struct sr_engine *engine, struct sr_job *job, int32_t result,
@@ -179,6 +206,34 @@ void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking);
 /* A descriptor is ready, or the time is up. */
 void sr_job_wake(struct sr_engine *engine, struct sr_job *job);
 void sr_job_expire(struct sr_engine *engine, struct sr_job *job);
+
+/* ---- engine_file.c: registered files ---- */
+
+int sr_engine_register_files(struct sr_engine *engine, unsigned int slots);
+int sr_engine_update_file(struct sr_engine *engine, unsigned int slot, int fd);
+void sr_engine_close_files(struct sr_engine *engine);
+/* With the lock held: descriptors of its own for a job that names slots. */
+int sr_job_open_files(struct sr_engine *engine, struct sr_job *job);
+void sr_job_close_files(struct sr_job *job);
+/*
+ * A job has come to @fd: if it is to go to a slot, put it there. Returns what the
+ * completion says.
+ */
+int sr_job_install(struct sr_engine *engine, const struct sr_job *job, int fd);
+int sr_job_close_slot(struct sr_engine *engine, const struct sr_job *job);
+
+/* ---- engine_group.c: provided buffers ---- */
+
+int sr_engine_register_group(struct sr_engine *engine, unsigned int id,
+			     struct io_uring_buf_ring *ring,
+			     unsigned int entries, bool incremental);
+void sr_engine_unregister_group(struct sr_engine *engine, unsigned int id);
+/*
+ * With the lock held, and kept: run a job that wants a buffer chosen, which never
+ * blocks. Returns as sr_call.run.
+ */
+int sr_job_run_on_group(struct sr_engine *engine, struct sr_job *job,
+			uint32_t *flags);
 
 /* ---- engine_call.c: opcodes as system calls; without the lock ---- */
 

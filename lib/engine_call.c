@@ -97,6 +97,16 @@ static int run_write(struct sr_job *job, bool blocking)
 	return transfer(job, &iovec, 1, pwritev2, POLLOUT, blocking);
 }
 
+/* ---- other rings ---- */
+
+static int run_message(struct sr_job *job, bool blocking)
+{
+	(void)blocking;
+	if (job->sqe.addr || job->sqe.msg_ring_flags)
+		return -EINVAL;
+	return sr_engine_message(job->fd, job->sqe.off, (int32_t)job->sqe.len);
+}
+
 /* ---- files ---- */
 
 static int run_nop(struct sr_job *job, bool blocking)
@@ -135,12 +145,9 @@ static int run_fadvise(struct sr_job *job, bool blocking)
 			      (int)job->sqe.fadvise_advice);
 }
 
-/* A place in the table of registered files is what the engine does not have. */
 static int run_openat(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	if (job->sqe.file_index)
-		return -EINVAL;
 	return result_of(openat(job->fd, pointer(job->sqe.addr),
 				(int)job->sqe.open_flags, job->sqe.len));
 }
@@ -148,8 +155,6 @@ static int run_openat(struct sr_job *job, bool blocking)
 static int run_openat2(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	if (job->sqe.file_index)
-		return -EINVAL;
 	return result_of(syscall(SYS_openat2, job->fd, pointer(job->sqe.addr),
 				 pointer(job->sqe.off), job->sqe.len));
 }
@@ -157,8 +162,6 @@ static int run_openat2(struct sr_job *job, bool blocking)
 static int run_close(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	if (job->sqe.file_index)
-		return -EINVAL;
 	return result_of(close(job->fd));
 }
 
@@ -181,7 +184,7 @@ static int run_splice(struct sr_job *job, bool blocking)
 	off_t out = (off_t)job->sqe.off;
 
 	(void)blocking;
-	return result_of(splice(job->sqe.splice_fd_in, splice_offset(&in),
+	return result_of(splice(job->fd_in, splice_offset(&in),
 				job->fd, splice_offset(&out), job->sqe.len,
 				job->sqe.splice_flags));
 }
@@ -189,7 +192,7 @@ static int run_splice(struct sr_job *job, bool blocking)
 static int run_tee(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(tee(job->sqe.splice_fd_in, job->fd, job->sqe.len,
+	return result_of(tee(job->fd_in, job->fd, job->sqe.len,
 			     job->sqe.splice_flags));
 }
 
@@ -223,6 +226,7 @@ static void note_mode(struct sr_job *job)
 	job->nonblock = job->sqe.msg_flags & MSG_DONTWAIT;
 }
 
+/* What is to be sent without a copy is copied all the same. */
 static int run_send(struct sr_job *job, bool blocking)
 {
 	const int flags = (int)job->sqe.msg_flags | MSG_DONTWAIT;
@@ -263,8 +267,6 @@ static int run_recvmsg(struct sr_job *job, bool blocking)
 /* Only a worker can be kept waiting, if the connection is gone already. */
 static int run_accept(struct sr_job *job, bool blocking)
 {
-	if (job->sqe.file_index)
-		return -EINVAL;
 	if (!blocking)
 		return is_ready(job, POLLIN) ? SR_JOB_BLOCKS : -EAGAIN;
 	return result_of(accept4(job->fd, pointer(job->sqe.addr),
@@ -288,8 +290,6 @@ static int run_shutdown(struct sr_job *job, bool blocking)
 static int run_socket(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	if (job->sqe.file_index)
-		return -EINVAL;
 	return result_of(socket(job->fd, (int)job->sqe.off, (int)job->sqe.len));
 }
 
@@ -373,6 +373,9 @@ static const struct sr_call calls[IORING_OP_LAST] = {
 	[IORING_OP_CONNECT] = { run_connect, SR_CALL_WORKER },
 	[IORING_OP_SHUTDOWN] = { run_shutdown, SR_CALL_NONE },
 	[IORING_OP_SOCKET] = { run_socket, SR_CALL_NONE },
+	[IORING_OP_SEND_ZC] = { run_send, SR_CALL_OUT },
+	[IORING_OP_SENDMSG_ZC] = { run_sendmsg, SR_CALL_OUT },
+	[IORING_OP_MSG_RING] = { run_message, SR_CALL_NONE },
 	[IORING_OP_POLL_ADD] = { run_poll, SR_CALL_POLL },
 };
 

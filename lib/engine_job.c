@@ -7,14 +7,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "internal.h"
 #include "engine.h"
-
-/* Of SQEs; files and buffers cannot be registered. */
-static const unsigned int known_flags = IOSQE_IO_LINK | IOSQE_IO_HARDLINK |
-					IOSQE_IO_DRAIN | IOSQE_ASYNC |
-					IOSQE_CQE_SKIP_SUCCESS;
 
 /* The states that have a list. */
 static const unsigned int listed = 1U << SR_JOB_READY | 1U << SR_JOB_QUEUED |
@@ -98,6 +94,7 @@ void sr_job_free(struct sr_engine *engine, struct sr_job *job)
 	if (job->edges >= 0)
 		close(job->edges);
 	job->edges = -1;
+	sr_job_close_files(job);
 	job->state = SR_JOB_FREE;
 	job->node.next = engine->free;
 	engine->free = job;
@@ -194,7 +191,9 @@ static bool is_meant(const struct sr_job *request, const struct sr_job *job)
 	if (flags & IORING_ASYNC_CANCEL_ANY)
 		return true;
 	if (flags & IORING_ASYNC_CANCEL_FD)
-		return job->fd == request->sqe.fd;
+		return job->sqe.fd == request->sqe.fd &&
+		       !(job->sqe.flags & IOSQE_FIXED_FILE) ==
+			       !(flags & IORING_ASYNC_CANCEL_FD_FIXED);
 	return job->sqe.user_data == request->sqe.addr;
 }
 
@@ -251,29 +250,67 @@ static int32_t remove_one(struct sr_engine *engine, const struct sr_job *request
 
 /* ---- timeouts ---- */
 
+static uint64_t now_of(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static clockid_t clock_of(const struct sr_job *job)
+{
+	if (job->sqe.timeout_flags & IORING_TIMEOUT_REALTIME)
+		return CLOCK_REALTIME;
+	if (job->sqe.timeout_flags & IORING_TIMEOUT_BOOTTIME)
+		return CLOCK_BOOTTIME;
+	return CLOCK_MONOTONIC;
+}
+
+/* Whatever the clock, by CLOCK_MONOTONIC. */
 static uint64_t deadline_of(const struct sr_job *job)
 {
 	const struct __kernel_timespec *time =
 		(const struct __kernel_timespec *)(uintptr_t)job->sqe.addr;
 	const uint64_t ns = (uint64_t)time->tv_sec * 1000000000 +
 			    (uint64_t)time->tv_nsec;
+	const uint64_t now = sr_engine_now();
+	uint64_t then;
 
-	return job->sqe.timeout_flags & IORING_TIMEOUT_ABS ?
-		       ns : sr_engine_now() + ns;
+	if (!(job->sqe.timeout_flags & IORING_TIMEOUT_ABS))
+		return now + ns;
+	then = now_of(clock_of(job));
+	return ns > then ? now + (ns - then) : now;
 }
 
 static void start_timer(struct sr_engine *engine, struct sr_job *job)
 {
 	const uint32_t clocks = IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME;
+	const uint32_t known = clocks | IORING_TIMEOUT_ABS |
+			       IORING_TIMEOUT_ETIME_SUCCESS;
 
-	/* Neither a number of completions nor another clock can be had. */
-	if (job->sqe.off || job->sqe.timeout_flags & clocks) {
+	if (job->sqe.timeout_flags & ~known ||
+	    (job->sqe.timeout_flags & clocks) == clocks) {
 		end(engine, job, -EINVAL, 0);
 		return;
 	}
 	job->deadline = deadline_of(job);
+	job->target = engine->posted + (uint32_t)job->sqe.off;
 	sr_job_move(engine, job, SR_JOB_TIMED);
 	sr_engine_wake_poller(engine);
+}
+
+/* Timeouts that end with a number of completions, if they come before. */
+static void end_counted(struct sr_engine *engine)
+{
+	struct sr_job *job = engine->list[SR_JOB_TIMED].first, *next;
+
+	for (; job; job = next) {
+		next = job->node.next;
+		if (!job->timed && job->sqe.off &&
+		    (int32_t)(engine->posted - job->target) >= 0)
+			end(engine, job, 0, 0);
+	}
 }
 
 /* A linked timeout begins with the job before it. */
@@ -321,17 +358,29 @@ static bool is_multishot(const struct sr_job *job)
 		return job->sqe.ioprio & IORING_ACCEPT_MULTISHOT;
 	case IORING_OP_POLL_ADD:
 		return job->sqe.len & IORING_POLL_ADD_MULTI;
+	case IORING_OP_RECV:
+		return job->sqe.ioprio & IORING_RECV_MULTISHOT;
 	default:
 		return false;
 	}
+}
+
+/* Its buffer comes back with a completion of its own, as from the kernel. */
+static bool is_zerocopy(const struct sr_job *job)
+{
+	return job->sqe.opcode == IORING_OP_SEND_ZC ||
+	       job->sqe.opcode == IORING_OP_SENDMSG_ZC;
 }
 
 /*
  * What a system call came to. Returns whether the job is to be run once more, as
  * one that goes on after each completion is.
  */
-static bool settle(struct sr_engine *engine, struct sr_job *job, int32_t result)
+static bool settle(struct sr_engine *engine, struct sr_job *job, int32_t result,
+		   uint32_t flags)
 {
+	const bool data = job->sqe.opcode == IORING_OP_RECV;
+
 	if (result == SR_JOB_BLOCKS && !job->cancelled) {
 		sr_job_move(engine, job, SR_JOB_QUEUED);
 		sr_engine_work(engine);
@@ -344,27 +393,47 @@ static bool settle(struct sr_engine *engine, struct sr_job *job, int32_t result)
 	if (result == SR_JOB_BLOCKS ||
 	    (result == -EAGAIN && job->cancelled))
 		result = -ECANCELED;
-	if (result >= 0 && is_multishot(job) && !job->cancelled &&
-	    sr_engine_post_more(engine, job, result, 0))
+	if (result >= 0 && is_zerocopy(job) &&
+	    sr_engine_post_more(engine, job, result, 0)) {
+		end(engine, job, 0, IORING_CQE_F_NOTIF);
+		return false;
+	}
+	/* One that receives goes on until the other side has shut down. */
+	if (result >= data && is_multishot(job) && !job->cancelled &&
+	    sr_engine_post_more(engine, job, result, flags))
 		return true;
-	end(engine, job, result, 0);
+	end(engine, job, result, flags);
 	return false;
+}
+
+static int run_unlocked(struct sr_engine *engine, struct sr_job *job,
+			bool blocking)
+{
+	const struct sr_call *call = sr_call_of(job->sqe.opcode);
+	int result;
+
+	pthread_mutex_unlock(&engine->lock);
+	do
+		result = call->run(job, blocking);
+	while (result == -EINTR);
+	pthread_mutex_lock(&engine->lock);
+	return sr_job_install(engine, job, result);
 }
 
 void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking)
 {
-	const struct sr_call *call = sr_call_of(job->sqe.opcode);
+	uint32_t flags;
 	bool again;
 	int result;
 
 	do {
+		flags = 0;
 		sr_job_move(engine, job, SR_JOB_RUNNING);
-		pthread_mutex_unlock(&engine->lock);
-		do
-			result = call->run(job, blocking);
-		while (result == -EINTR);
-		pthread_mutex_lock(&engine->lock);
-		again = settle(engine, job, result);
+		if (job->sqe.flags & IOSQE_BUFFER_SELECT)
+			result = sr_job_run_on_group(engine, job, &flags);
+		else
+			result = run_unlocked(engine, job, blocking);
+		again = settle(engine, job, result, flags);
 		/* What goes on may wait for ever from now on. */
 		blocking = false;
 	} while (again);
@@ -373,9 +442,12 @@ void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking)
 static void start_call(struct sr_engine *engine, struct sr_job *job)
 {
 	const struct sr_call *call = sr_call_of(job->sqe.opcode);
+	const int error = call ? sr_job_open_files(engine, job) : -EINVAL;
 
-	if (!call) {
-		end(engine, job, -EINVAL, 0);
+	if (error) {
+		end(engine, job, error, 0);
+	} else if (job->sqe.opcode == IORING_OP_CLOSE && job->sqe.file_index) {
+		end(engine, job, sr_job_close_slot(engine, job), 0);
 	} else if (call->wait == SR_CALL_WORKER) {
 		sr_job_move(engine, job, SR_JOB_QUEUED);
 		sr_engine_work(engine);
@@ -390,10 +462,6 @@ static void start(struct sr_engine *engine, struct sr_job *job)
 	sr_job_move(engine, job, SR_JOB_RUNNING);
 	engine->started++;
 	engine->drain = job->sqe.flags & IOSQE_IO_DRAIN;
-	if (job->sqe.flags & ~known_flags) {
-		end(engine, job, -EINVAL, 0);
-		return;
-	}
 	start_linked_timer(engine, job);
 	switch (job->sqe.opcode) {
 	case IORING_OP_ASYNC_CANCEL:
@@ -434,6 +502,7 @@ void sr_job_start_ready(struct sr_engine *engine)
 
 	while (may_start(engine, job = engine->list[SR_JOB_READY].first))
 		start(engine, job);
+	end_counted(engine);
 }
 
 void sr_job_wake(struct sr_engine *engine, struct sr_job *job)

@@ -164,16 +164,21 @@ static int register_files_whole(struct saferring_ring *ring,
 
 int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots)
 {
-	const int error = io_uring_register_files_sparse(&ring->uring, slots);
+	int error;
 
+	if (ring->engine)
+		return sr_engine_register_files(ring->engine, slots);
+	error = io_uring_register_files_sparse(&ring->uring, slots);
 	return error == -EINVAL ? register_files_whole(ring, slots) : error;
 }
 
 int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot, int fd)
 {
-	const int count =
-		io_uring_register_files_update(&ring->uring, slot, &fd, 1);
+	int count;
 
+	if (ring->engine)
+		return sr_engine_update_file(ring->engine, slot, fd);
+	count = io_uring_register_files_update(&ring->uring, slot, &fd, 1);
 	return count == 1 ? 0 : count < 0 ? count : -EAGAIN;
 }
 
@@ -189,6 +194,10 @@ int sr_uring_register_group(struct saferring_ring *ring,
 	const uint16_t flags = group->flags & SAFERRING_GROUP_INCREMENTAL ?
 				       SR_PBUF_RING_INC : 0;
 
+	if (ring->engine)
+		return sr_engine_register_group(ring->engine, group->id,
+						group->buffers, group->entries,
+						flags);
 	memcpy((char *)&registration.bgid + sizeof(registration.bgid), &flags,
 	       sizeof(flags));
 	return io_uring_register_buf_ring(&ring->uring, &registration, 0);
@@ -197,7 +206,10 @@ int sr_uring_register_group(struct saferring_ring *ring,
 void sr_uring_unregister_group(struct saferring_ring *ring,
 			       const struct saferring_group *group)
 {
-	io_uring_unregister_buf_ring(&ring->uring, group->id);
+	if (ring->engine)
+		sr_engine_unregister_group(ring->engine, group->id);
+	else
+		io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
 static int enter(struct saferring_ring *ring, unsigned int min,

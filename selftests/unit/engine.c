@@ -759,10 +759,12 @@ static void what_it_does_not_know_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, 4), 0);
-	PREPARE(&bench, 1, io_uring_prep_nop)->flags |= IOSQE_BUFFER_SELECT;
-	assert_int_equal(result_of(&bench), -EINVAL);
-	PREPARE(&bench, 1, io_uring_prep_nop)->flags |= IOSQE_FIXED_FILE;
-	assert_int_equal(result_of(&bench), -EINVAL);
+	PREPARE(&bench, 1, io_uring_prep_recv, 0, NULL, 0, 0)->flags |=
+		IOSQE_BUFFER_SELECT;
+	assert_int_equal(result_of(&bench), -ENOBUFS);
+	PREPARE(&bench, 1, io_uring_prep_recv, 0, NULL, 0, 0)->flags |=
+		IOSQE_FIXED_FILE;
+	assert_int_equal(result_of(&bench), -EBADF);
 	assert_true(sr_engine_supports(IORING_OP_READ));
 	assert_true(sr_engine_supports(IORING_OP_LINK_TIMEOUT));
 	assert_false(sr_engine_supports(IORING_OP_URING_CMD));

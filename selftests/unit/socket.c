@@ -275,6 +275,10 @@ static void a_failed_send_without_a_copy_gives_its_buffer_back(void **state)
 	struct saferring_range text = text_in(stage, "zero copy");
 	int ends[2];
 
+	if (on_threads()) {
+		put(stage->pool, text.buffer);
+		SKIP("threads make a copy, and send it by any socket");
+	}
 	a_pair(ends, SOCK_STREAM);
 	/* Sockets of this kind cannot. */
 	QUEUE(saferring_ring_send_zc(stage->ring, ends[0], &text, 0, 1));
