@@ -22,5 +22,7 @@
 #include <saferring/ring.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
+#include <saferring/histogram.h>
+#include <saferring/timer.h>
 
 #endif /* SAFERRING_H */
