@@ -7,6 +7,7 @@
  *	pool	regions cut into buffers
  *	buffer	one of them, known by a handle that goes stale
  *	ring	reads and writes on buffers through io_uring
+ *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -24,5 +25,8 @@
 #include <saferring/numa.h>
 #include <saferring/histogram.h>
 #include <saferring/timer.h>
+#include <saferring/metric.h>
+#include <saferring/snapshot.h>
+#include <saferring/segment.h>
 
 #endif /* SAFERRING_H */

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "internal.h"
+#include "stats.h"
 
 /* Words that functions here go through one by one. */
 #define WORDS (sizeof(struct saferring_histogram) / sizeof(uint64_t))
@@ -37,7 +37,7 @@ static void set_extremes(struct saferring_histogram *histogram,
 {
 	saferring_word_set(&histogram->smallest, smallest);
 	saferring_word_set(&histogram->largest, largest);
-	histogram->range = largest - smallest;
+	saferring_word_set(&histogram->range, largest - smallest);
 }
 
 /* Whether nothing was recorded: if zero was, its bucket shows it. */
@@ -199,8 +199,8 @@ void saferring_histogram_merge(struct saferring_histogram *to,
 	saferring_word_add(&to->sum, saferring_word_get(&from->sum));
 }
 
-static bool is_earlier(const struct saferring_histogram *later,
-		       const struct saferring_histogram *earlier)
+bool sr_histogram_is_earlier(const struct saferring_histogram *later,
+			     const struct saferring_histogram *earlier)
 {
 	size_t bucket;
 
@@ -238,7 +238,8 @@ int saferring_histogram_delta(struct saferring_histogram *delta,
 	uint64_t smallest, largest;
 	size_t bucket;
 
-	if (!delta || !later || !earlier || !is_earlier(later, earlier))
+	if (!delta || !later || !earlier ||
+	    !sr_histogram_is_earlier(later, earlier))
 		return sr_fail_argument(
 			"histogram_delta",
 			"the second is no earlier copy of the first");
