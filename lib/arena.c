@@ -21,20 +21,18 @@
 #define SERIES	 2048U
 #define BLOCKS	 4096U
 
-typedef struct saferring_segment_header header_t;
-typedef struct saferring_segment_family family_t;
-typedef struct saferring_segment_series series_t;
-typedef struct saferring_segment_block block_t;
-
-_Static_assert(sizeof(family_t) == 256 && sizeof(series_t) == 256 &&
-		       sizeof(block_t) == 256,
+_Static_assert(sizeof(struct saferring_segment_family) == 256 &&
+		       sizeof(struct saferring_segment_series) == 256 &&
+		       sizeof(struct saferring_segment_block) == 256,
 	       "entries as documented");
-_Static_assert(sizeof(header_t) % 8 == 0, "words stay aligned");
+_Static_assert(sizeof(struct saferring_segment_header) % 8 == 0,
+	       "words stay aligned");
 
 #define FAMILIES_AT 4096UL
-#define SERIES_AT   (FAMILIES_AT + FAMILIES * sizeof(family_t))
-#define BLOCKS_AT   (SERIES_AT + SERIES * sizeof(series_t))
-#define VALUES_AT   (BLOCKS_AT + BLOCKS * sizeof(block_t))
+#define SERIES_AT \
+	(FAMILIES_AT + FAMILIES * sizeof(struct saferring_segment_family))
+#define BLOCKS_AT (SERIES_AT + SERIES * sizeof(struct saferring_segment_series))
+#define VALUES_AT (BLOCKS_AT + BLOCKS * sizeof(struct saferring_segment_block))
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -53,9 +51,9 @@ static struct {
 	uint32_t group_words[SR_GROUPS];
 } arena;
 
-static header_t *header(void)
+static struct saferring_segment_header *header(void)
 {
-	return (header_t *)arena.memory.base;
+	return (struct saferring_segment_header *)arena.memory.base;
 }
 
 static void *at(uint64_t offset)
@@ -63,22 +61,22 @@ static void *at(uint64_t offset)
 	return (unsigned char *)arena.memory.base + offset;
 }
 
-static family_t *family_at(uint32_t number)
+static struct saferring_segment_family *family_at(uint32_t number)
 {
-	return (family_t *)at(FAMILIES_AT) + number;
+	return (struct saferring_segment_family *)at(FAMILIES_AT) + number;
 }
 
-static series_t *series_at(uint32_t number)
+static struct saferring_segment_series *series_at(uint32_t number)
 {
-	return (series_t *)at(SERIES_AT) + number;
+	return (struct saferring_segment_series *)at(SERIES_AT) + number;
 }
 
-static block_t *block_at(uint32_t number)
+static struct saferring_segment_block *block_at(uint32_t number)
 {
-	return (block_t *)at(BLOCKS_AT) + number;
+	return (struct saferring_segment_block *)at(BLOCKS_AT) + number;
 }
 
-static uint64_t *words_of(const block_t *block)
+static uint64_t *words_of(const struct saferring_segment_block *block)
 {
 	return at(block->offset);
 }
@@ -126,7 +124,7 @@ static struct saferring_segment_table table(uint64_t offset, size_t bytes,
 
 static void fill_header(void)
 {
-	header_t *head = header();
+	struct saferring_segment_header *head = header();
 
 	head->version = SAFERRING_SEGMENT_VERSION;
 	head->header_bytes = sizeof(*head);
@@ -136,9 +134,12 @@ static void fill_header(void)
 	head->process_start = sr_process_start(getpid());
 	head->pid = (uint32_t)getpid();
 	head->library = saferring_version();
-	head->families = table(FAMILIES_AT, sizeof(family_t), FAMILIES);
-	head->series = table(SERIES_AT, sizeof(series_t), SERIES);
-	head->blocks = table(BLOCKS_AT, sizeof(block_t), BLOCKS);
+	head->families = table(
+		FAMILIES_AT, sizeof(struct saferring_segment_family), FAMILIES);
+	head->series = table(SERIES_AT, sizeof(struct saferring_segment_series),
+			     SERIES);
+	head->blocks = table(BLOCKS_AT, sizeof(struct saferring_segment_block),
+			     BLOCKS);
 	if (sr_read_line("/proc/self/comm", head->program,
 			 sizeof(head->program)))
 		snprintf(head->program, sizeof(head->program), "?");
@@ -152,8 +153,9 @@ static void take_over(const struct sr_memfile *parent)
 	if (!from)
 		return;
 	memcpy(family_at(0), from + FAMILIES_AT,
-	       arena.families * sizeof(family_t));
-	memcpy(series_at(0), from + SERIES_AT, arena.series * sizeof(series_t));
+	       arena.families * sizeof(struct saferring_segment_family));
+	memcpy(series_at(0), from + SERIES_AT,
+	       arena.series * sizeof(struct saferring_segment_series));
 	publish(&header()->families.count, arena.families);
 	publish(&header()->series.count, arena.series);
 }
@@ -239,9 +241,9 @@ const char *sr_arena_reason(void)
 
 /* ---- families and series ---- */
 
-int sr_family_add(const family_t *family)
+int sr_family_add(const struct saferring_segment_family *family)
 {
-	const family_t *known;
+	const struct saferring_segment_family *known;
 	uint32_t number;
 
 	for (number = 0; number < arena.families; number++) {
@@ -261,9 +263,9 @@ int sr_family_add(const family_t *family)
 	return (int)number;
 }
 
-int sr_series_find(const series_t *series)
+int sr_series_find(const struct saferring_segment_series *series)
 {
-	const series_t *known;
+	const struct saferring_segment_series *known;
 	uint32_t number;
 
 	for (number = 0; number < arena.series; number++) {
@@ -275,7 +277,7 @@ int sr_series_find(const series_t *series)
 	return -ENOENT;
 }
 
-int sr_series_add(const series_t *series)
+int sr_series_add(const struct saferring_segment_series *series)
 {
 	if (arena.series == SERIES)
 		return -ENOSPC;
@@ -284,7 +286,7 @@ int sr_series_add(const series_t *series)
 	return (int)arena.series - 1;
 }
 
-const series_t *sr_series_get(int series)
+const struct saferring_segment_series *sr_series_get(int series)
 {
 	return series_at((uint32_t)series);
 }
@@ -296,12 +298,12 @@ void sr_group_set_words(unsigned int group, uint32_t words)
 
 /* ---- blocks ---- */
 
-static void set_state(block_t *block, uint32_t state)
+static void set_state(struct saferring_segment_block *block, uint32_t state)
 {
 	__atomic_store_n(&block->state, state, __ATOMIC_RELEASE);
 }
 
-static block_t *find(unsigned int group, uint32_t state)
+static struct saferring_segment_block *find(unsigned int group, uint32_t state)
 {
 	const uint32_t count = header()->blocks.count;
 	uint32_t number;
@@ -314,13 +316,13 @@ static block_t *find(unsigned int group, uint32_t state)
 }
 
 /* A block that was never used; its words are zero. */
-static block_t *cut(unsigned int group)
+static struct saferring_segment_block *cut(unsigned int group)
 {
-	header_t *head = header();
+	struct saferring_segment_header *head = header();
 	const uint32_t words = arena.group_words[group];
 	/* Blocks of two threads do not share a line of the processor's cache. */
 	const uint64_t bytes = SR_ROUND_UP((uint64_t)words * 8, 128);
-	block_t *block;
+	struct saferring_segment_block *block;
 
 	if (head->blocks.count == BLOCKS || head->used + bytes > head->length ||
 	    sr_memfile_reserve(&arena.memory, head->used, bytes))
@@ -334,7 +336,7 @@ static block_t *cut(unsigned int group)
 	return block;
 }
 
-static block_t *block_of(const uint64_t *words)
+static struct saferring_segment_block *block_of(const uint64_t *words)
 {
 	const uint64_t offset = (uint64_t)((const unsigned char *)words -
 					   (unsigned char *)arena.memory.base);
@@ -356,7 +358,8 @@ static bool is_ours(const uint64_t *words)
 
 uint64_t *sr_block_take(unsigned int group, const char *labels, bool adopt)
 {
-	block_t *block = adopt ? find(group, SAFERRING_SEGMENT_IDLE) : NULL;
+	struct saferring_segment_block *block =
+		adopt ? find(group, SAFERRING_SEGMENT_IDLE) : NULL;
 
 	if (!block) {
 		block = find(group, SAFERRING_SEGMENT_FREE);
@@ -378,13 +381,15 @@ void sr_block_leave(const uint64_t *words)
 
 /* ---- folding ---- */
 
-static bool is_of_block(const series_t *series, const block_t *block)
+static bool is_of_block(const struct saferring_segment_series *series,
+			const struct saferring_segment_block *block)
 {
 	return series->group == block->group;
 }
 
 /* What a gauge of an object that is gone shows is of no interest. */
-static void fold_series(const series_t *series, uint64_t *from, uint64_t *to)
+static void fold_series(const struct saferring_segment_series *series,
+			uint64_t *from, uint64_t *to)
 {
 	switch (family_at(series->family)->type) {
 	case SAFERRING_METRIC_COUNTER:
@@ -397,7 +402,8 @@ static void fold_series(const series_t *series, uint64_t *from, uint64_t *to)
 	}
 }
 
-static void fold(block_t *from, block_t *to)
+static void fold(struct saferring_segment_block *from,
+		 struct saferring_segment_block *to)
 {
 	uint32_t number;
 
@@ -411,7 +417,8 @@ static void fold(block_t *from, block_t *to)
 }
 
 /* The block of a group that takes what others had. No object has it. */
-static block_t *rest_of(unsigned int group, const char *labels)
+static struct saferring_segment_block *rest_of(unsigned int group,
+					       const char *labels)
 {
 	uint64_t *words;
 	uint32_t number;
@@ -444,7 +451,7 @@ static void end_change(void)
 
 void sr_block_fold(uint64_t *words, const char *key)
 {
-	block_t *block, *rest;
+	struct saferring_segment_block *block, *rest;
 	char labels[64];
 
 	if (!is_ours(words))
@@ -464,7 +471,7 @@ void sr_block_fold(uint64_t *words, const char *key)
 
 void sr_block_free(uint64_t *words)
 {
-	block_t *block;
+	struct saferring_segment_block *block;
 	uint32_t number;
 
 	if (!is_ours(words))

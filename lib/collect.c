@@ -9,19 +9,13 @@
 #include <string.h>
 #include "stats.h"
 
-typedef struct saferring_segment_header header_t;
-typedef struct saferring_segment_table table_t;
-typedef struct saferring_segment_family family_t;
-typedef struct saferring_segment_series series_t;
-typedef struct saferring_segment_block block_t;
-
 /* A copy of the tables, so that they stay as they were checked. */
 struct tables {
 	const struct sr_view *view;
 	uint32_t families;
 	uint32_t series_count;
 	uint32_t blocks;
-	series_t *series;
+	struct saferring_segment_series *series;
 };
 
 static bool is_inside(const struct sr_view *view, uint64_t offset,
@@ -31,8 +25,8 @@ static bool is_inside(const struct sr_view *view, uint64_t offset,
 	       offset % 8 == 0;
 }
 
-static bool is_table(const struct sr_view *view, const table_t *table,
-		     size_t least)
+static bool is_table(const struct sr_view *view,
+		     const struct saferring_segment_table *table, size_t least)
 {
 	return table->entry_bytes >= least && table->entry_bytes % 8 == 0 &&
 	       table->count <= table->room &&
@@ -42,7 +36,7 @@ static bool is_table(const struct sr_view *view, const table_t *table,
 
 int sr_view_check(const struct sr_view *view, const char **why)
 {
-	const header_t *head = sr_view_header(view);
+	const struct saferring_segment_header *head = sr_view_header(view);
 
 	if (view->length < sizeof(*head)) {
 		*why = "it is shorter than the header of a segment";
@@ -55,9 +49,12 @@ int sr_view_check(const struct sr_view *view, const char **why)
 	} else if (head->header_bytes < sizeof(*head) ||
 		   head->length != view->length) {
 		*why = "its size is not what its header says";
-	} else if (!is_table(view, &head->families, sizeof(family_t)) ||
-		   !is_table(view, &head->series, sizeof(series_t)) ||
-		   !is_table(view, &head->blocks, sizeof(block_t))) {
+	} else if (!is_table(view, &head->families,
+			     sizeof(struct saferring_segment_family)) ||
+		   !is_table(view, &head->series,
+			     sizeof(struct saferring_segment_series)) ||
+		   !is_table(view, &head->blocks,
+			     sizeof(struct saferring_segment_block))) {
 		*why = "its tables do not lie inside it";
 	} else {
 		return 0;
@@ -65,14 +62,15 @@ int sr_view_check(const struct sr_view *view, const char **why)
 	return -EPROTO;
 }
 
-static uint32_t count_of(const table_t *table)
+static uint32_t count_of(const struct saferring_segment_table *table)
 {
 	const uint32_t count = __atomic_load_n(&table->count, __ATOMIC_ACQUIRE);
 
 	return SR_MIN(count, table->room);
 }
 
-static const void *entry(const struct sr_view *view, const table_t *table,
+static const void *entry(const struct sr_view *view,
+			 const struct saferring_segment_table *table,
 			 uint32_t number)
 {
 	return view->base + table->offset +
@@ -91,8 +89,9 @@ static void tame(char *text, size_t length)
 static void copy_families(const struct sr_view *view,
 			  struct saferring_snapshot *snapshot)
 {
-	const table_t *table = &sr_view_header(view)->families;
-	family_t *family;
+	const struct saferring_segment_table *table =
+		&sr_view_header(view)->families;
+	struct saferring_segment_family *family;
 	uint32_t number;
 
 	for (number = 0; number < snapshot->families; number++) {
@@ -106,11 +105,13 @@ static void copy_families(const struct sr_view *view,
 
 static int copy_series(struct tables *tables)
 {
-	const table_t *table = &sr_view_header(tables->view)->series;
-	series_t *series;
+	const struct saferring_segment_table *table =
+		&sr_view_header(tables->view)->series;
+	struct saferring_segment_series *series;
 	uint32_t number;
 
-	tables->series = calloc(tables->series_count + 1, sizeof(series_t));
+	tables->series = calloc(tables->series_count + 1,
+				sizeof(struct saferring_segment_series));
 	if (!tables->series)
 		return -ENOMEM;
 	for (number = 0; number < tables->series_count; number++) {
@@ -124,9 +125,9 @@ static int copy_series(struct tables *tables)
 
 /* Of a block only the state changes. */
 static bool copy_block(const struct sr_view *view, uint32_t number,
-		       block_t *block)
+		       struct saferring_segment_block *block)
 {
-	const block_t *from =
+	const struct saferring_segment_block *from =
 		entry(view, &sr_view_header(view)->blocks, number);
 
 	block->state = __atomic_load_n(&from->state, __ATOMIC_ACQUIRE);
@@ -140,8 +141,9 @@ static bool copy_block(const struct sr_view *view, uint32_t number,
 
 /* ---- figures ---- */
 
-static bool fits(const series_t *series, const block_t *block,
-		 const family_t *family)
+static bool fits(const struct saferring_segment_series *series,
+		 const struct saferring_segment_block *block,
+		 const struct saferring_segment_family *family)
 {
 	const uint32_t words = family->type == SAFERRING_METRIC_HISTOGRAM
 				       ? SR_HISTOGRAM_WORDS
@@ -151,7 +153,8 @@ static bool fits(const series_t *series, const block_t *block,
 	       (uint64_t)series->first + words <= block->words;
 }
 
-static int read_value(struct sr_sample *sample, const family_t *family,
+static int read_value(struct sr_sample *sample,
+		      const struct saferring_segment_family *family,
 		      const uint64_t *words)
 {
 	if (family->type != SAFERRING_METRIC_HISTOGRAM) {
@@ -167,10 +170,12 @@ static int read_value(struct sr_sample *sample, const family_t *family,
 }
 
 static int add_figure(struct saferring_snapshot *snapshot,
-		      const struct tables *tables, const series_t *series,
-		      const block_t *block)
+		      const struct tables *tables,
+		      const struct saferring_segment_series *series,
+		      const struct saferring_segment_block *block)
 {
-	const family_t *family = &snapshot->family[series->family];
+	const struct saferring_segment_family *family =
+		&snapshot->family[series->family];
 	const uint64_t *words =
 		(const void *)(tables->view->base + block->offset);
 	struct sr_sample sample = { .family = series->family };
@@ -189,9 +194,10 @@ static int add_figure(struct saferring_snapshot *snapshot,
 }
 
 static int add_block(struct saferring_snapshot *snapshot,
-		     const struct tables *tables, const block_t *block)
+		     const struct tables *tables,
+		     const struct saferring_segment_block *block)
 {
-	const series_t *series;
+	const struct saferring_segment_series *series;
 	uint32_t number;
 	int error = 0;
 
@@ -210,7 +216,7 @@ static int add_block(struct saferring_snapshot *snapshot,
 static int add_blocks(struct saferring_snapshot *snapshot,
 		      const struct tables *tables)
 {
-	block_t block;
+	struct saferring_segment_block block;
 	uint32_t number;
 	int error = 0;
 
@@ -229,7 +235,8 @@ static int add_blocks(struct saferring_snapshot *snapshot,
  */
 static int fill(struct saferring_snapshot **out, struct tables *tables)
 {
-	const header_t *head = sr_view_header(tables->view);
+	const struct saferring_segment_header *head =
+		sr_view_header(tables->view);
 	struct saferring_snapshot *snapshot;
 	int error;
 
@@ -254,7 +261,7 @@ static int fill(struct saferring_snapshot **out, struct tables *tables)
 int sr_collect(const struct sr_view *view, struct saferring_snapshot **out,
 	       const char **why)
 {
-	const header_t *head = sr_view_header(view);
+	const struct saferring_segment_header *head = sr_view_header(view);
 	struct tables tables = { .view = view };
 	struct saferring_snapshot *snapshot;
 	uint64_t changes;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * Label: names and values that tell figures of one metric apart, as text:
- * key="value",key="value", with \\, \" and \n in values.
+ * key="value",key="value", with quotation marks, backslashes and newlines in
+ * values escaped by a backslash.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -122,7 +122,8 @@ struct saferring_segment_family {
  * @words: number of its words
  * @flags: SAFERRING_SEGMENT bits
  * @reserved: zero
- * @labels: such as operation="read",kind="fixed"; with \", \\ and \n escaped
+ * @labels: such as operation="read",kind="fixed"; with quotation marks,
+ *	backslashes and newlines escaped by a backslash
  */
 struct saferring_segment_series {
 	uint32_t family;

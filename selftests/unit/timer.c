@@ -16,9 +16,11 @@ static uint64_t monotonic(void)
 
 static void start(int timing, unsigned int every)
 {
+	int error;
+
 	memset(&histogram, 0, sizeof(histogram));
-	assert_int_equal(
-		saferring_timer_init(&timer, &histogram, timing, every), 0);
+	error = saferring_timer_init(&timer, &histogram, timing, every);
+	assert_int_equal(error, 0);
 }
 
 /* The spans nest, so each bounds the other whatever interrupts them. */
