@@ -6,7 +6,9 @@
  *	region	memory on one NUMA node, fit for fixed buffers
  *	pool	regions cut into buffers
  *	buffer	one of them, known by a handle that goes stale
- *	ring	reads and writes on buffers through io_uring
+ *	ring	operations on buffers through io_uring
+ *	control	cancelling, messages between rings, SQEs of one's own
+ *	socket	operations on sockets
  *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
@@ -21,6 +23,8 @@
 #include <saferring/pool.h>
 #include <saferring/buffer.h>
 #include <saferring/ring.h>
+#include <saferring/control.h>
+#include <saferring/socket.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 #include <saferring/histogram.h>
