@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 /* What is asked of the kernel, best first: older ones refuse with -EINVAL. */
@@ -118,14 +119,18 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 {
 	const unsigned int *head = ring->uring.sq.khead;
 	const unsigned int before = *head;
-	const int result = enter(ring, min, timeout_ns);
-	const unsigned int taken = io_uring_smp_load_acquire(head) - before;
-	const unsigned int requests =
-		SAFERRING_UNLIKELY(ring->requests) ?
-			requests_among(ring, taken) : 0;
+	unsigned int taken, requests = 0;
+	int result;
 
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+		sr_account_stamp(ring);
+	result = enter(ring, min, timeout_ns);
+	taken = io_uring_smp_load_acquire(head) - before;
+	if (SAFERRING_UNLIKELY(ring->requests))
+		requests = requests_among(ring, taken);
 	ring->stats.enters++;
 	ring->stats.submitted += taken - requests;
+	sr_account_enter(&ring->stats, ring->words);
 	ring->queued -= taken;
 	ring->requests -= requests;
 	if (result < 0 && !taken)
