@@ -13,6 +13,7 @@
  *	socket	operations on sockets
  *	wait	readiness and timeouts
  *	group	buffers of which the kernel takes one when data comes
+ *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -34,5 +35,10 @@
 #include <saferring/group.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
+#include <saferring/histogram.h>
+#include <saferring/timer.h>
+#include <saferring/metric.h>
+#include <saferring/snapshot.h>
+#include <saferring/segment.h>
 
 #endif /* SAFERRING_H */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include "account.h"
 #include "internal.h"
 
 #define DEPTH_DEFAULT 128
@@ -18,8 +19,10 @@ static int check_flags(unsigned int flags)
 				   SAFERRING_RING_AVOID_FIXED;
 	const unsigned int uring = SAFERRING_RING_REQUIRE_URING |
 				   SAFERRING_RING_AVOID_URING;
+	const unsigned int other = SAFERRING_RING_FOREIGN |
+				   SAFERRING_RING_LATENCY;
 
-	if (!(flags & ~(fixed | uring | SAFERRING_RING_FOREIGN)) &&
+	if (!(flags & ~(fixed | uring | other)) &&
 	    (flags & fixed) != fixed && (flags & uring) != uring)
 		return 0;
 	return sr_fail_argument("ring_create",
@@ -208,6 +211,7 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 
 void sr_ring_free(struct saferring_ring *ring)
 {
+	sr_account_ring_gone(ring);
 	if (ring->payload)
 		munmap(ring->payload, ring->depth * sizeof(*ring->payload));
 	free(ring->operation);
@@ -494,7 +498,9 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
 	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
 	sr_name(ring->name, known.name, "ring");
-	error = set_up(ring, &known);
+	error = sr_account_ring(ring, known.flags & SAFERRING_RING_LATENCY);
+	if (!error)
+		error = set_up(ring, &known);
 	if (error) {
 		sr_ring_free(ring);
 		return error;
@@ -627,12 +633,12 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
 	stats = ring->stats;
-	stats.reads = ring->done[SAFERRING_OPERATION_READ];
-	stats.writes = ring->done[SAFERRING_OPERATION_WRITE];
-	stats.bytes_read = ring->bytes[SAFERRING_OPERATION_READ];
-	stats.bytes_written = ring->bytes[SAFERRING_OPERATION_WRITE];
+	stats.reads = ring->words->done[SAFERRING_OPERATION_READ];
+	stats.writes = ring->words->done[SAFERRING_OPERATION_WRITE];
+	stats.bytes_read = ring->words->bytes[SAFERRING_OPERATION_READ];
+	stats.bytes_written = ring->words->bytes[SAFERRING_OPERATION_WRITE];
 	for (kind = 0; kind < SAFERRING_OPERATIONS; kind++)
-		stats.completed += ring->done[kind];
+		stats.completed += ring->words->done[kind];
 	stats.queued = stats.completed + sr_ring_busy(ring);
 	return sr_info_out("ring_stats", out, &stats, sizeof(stats));
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 #include "engine.h"
 
@@ -255,14 +256,18 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 {
 	const unsigned int *head = ring->uring.sq.khead;
 	const unsigned int before = *head;
-	const int result = enter(ring, min, timeout_ns);
-	const unsigned int taken = io_uring_smp_load_acquire(head) - before;
-	const unsigned int requests =
-		SAFERRING_UNLIKELY(ring->requests) ?
-			requests_among(ring, taken) : 0;
+	unsigned int taken, requests = 0;
+	int result;
 
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+		sr_account_stamp(ring);
+	result = enter(ring, min, timeout_ns);
+	taken = io_uring_smp_load_acquire(head) - before;
+	if (SAFERRING_UNLIKELY(ring->requests))
+		requests = requests_among(ring, taken);
 	ring->stats.enters++;
 	ring->stats.submitted += taken - requests;
+	sr_account_enter(&ring->stats, ring->words);
 	ring->queued -= taken;
 	ring->requests -= requests;
 	if (result < 0 && !taken)

@@ -65,6 +65,12 @@ enum saferring_engine {
 	SAFERRING_ENGINE_THREADS = 2,
 };
 
+/*
+ * Measure how long operations take, from submitting a batch to reaping, in the
+ * metric saferring_operation_latency_seconds. The clock is read twice a batch.
+ */
+#define SAFERRING_RING_LATENCY (1U << 3)
+
 /**
  * struct saferring_ring_options - how to create a ring
  * @size: sizeof(struct saferring_ring_options)
