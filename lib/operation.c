@@ -240,11 +240,26 @@ static void disarm_gone(struct saferring_ring *ring)
 	}
 }
 
-void sr_ring_prepare(struct saferring_ring *ring)
+static unsigned int prepare_requests(struct saferring_ring *ring)
+{
+	int taken = 0;
+
+	sr_uring_add_requests(ring);
+	if (!ring->doomed_count)
+		return 0;
+	taken = sr_uring_enter(ring, 0, 0);
+	sr_uring_add_requests(ring);
+	return taken < 0 ? 0 : (unsigned int)taken;
+}
+
+unsigned int sr_ring_prepare(struct saferring_ring *ring)
 {
 	sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->any_gone))
 		disarm_gone(ring);
+	if (SAFERRING_UNLIKELY(ring->doomed_count))
+		return prepare_requests(ring);
+	return 0;
 }
 
 /* ---- submitting ---- */
@@ -267,26 +282,28 @@ int sr_fail_enter(const struct saferring_ring *ring, int error,
 
 int saferring_ring_submit(struct saferring_ring *ring)
 {
-	unsigned int requests;
+	unsigned int before;
 	int taken;
 
 	if (!ring)
 		return sr_fail_argument("ring_submit", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_submit", "ring", ring->name);
-	if (!ring->queued)
+	if (!sr_ring_has_work(ring))
 		return 0;
-	sr_ring_prepare(ring);
-	requests = ring->requests;
+	before = sr_ring_prepare(ring);
 	taken = sr_uring_enter(ring, 0, 0);
-	if (taken < 0)
+	if (taken < 0 && !before)
 		return sr_fail_enter(ring, taken, "ring_submit");
-	return taken - (int)(requests - ring->requests);
+	return SR_MAX(taken, 0) + (int)before;
 }
 
 /* ---- taking back ---- */
 
-/* The results of what was queued come behind those that are pending already. */
+/*
+ * The results of what was queued come behind those that are pending already.
+ * Requests are queued at the last moment only, so there are none here.
+ */
 int sr_ring_withdraw_all(struct saferring_ring *ring)
 {
 	const unsigned int queued = ring->queued;
@@ -304,7 +321,6 @@ int sr_ring_withdraw_all(struct saferring_ring *ring)
 	}
 	sr_uring_withdraw(ring);
 	ring->queued = 0;
-	ring->requests = 0;
 	ring->stats.withdrawn += count;
 	return (int)count;
 }

@@ -188,7 +188,7 @@ static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
 		draft->operation = part;
 	else
 		sr_state_of(ring, draft->last)->next =
-			sr_record_number(ring, part);
+			sr_record_number(part);
 	draft->last = part;
 	__atomic_store_n(&part->kind, draft->kind, __ATOMIC_RELAXED);
 	__atomic_store_n(&part->length, 0, __ATOMIC_RELAXED);
@@ -334,8 +334,8 @@ int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	if (error)
 		return error;
 	draft->payload = sr_payload_of(ring, draft->operation);
-	draft->sqe = sr_uring_next(ring);
-	memset(draft->sqe, 0, sizeof(*draft->sqe));
+	draft->sqe = sr_uring_next_any(ring);
+	memset(draft->sqe, 0, sizeof(*draft->sqe) << ring->wide);
 	draft->sqe->opcode = sr_kinds[kind].opcode;
 	draft->sqe->fd = -1;
 	return 0;

@@ -16,7 +16,11 @@ static int check_options(const struct saferring_ring_options *options)
 {
 	const unsigned int fixed = SAFERRING_RING_REQUIRE_FIXED |
 				   SAFERRING_RING_AVOID_FIXED;
-	const unsigned int known = fixed | SAFERRING_RING_FOREIGN;
+	const unsigned int known = fixed | SAFERRING_RING_FOREIGN |
+				   SAFERRING_RING_SQPOLL |
+				   SAFERRING_RING_IOPOLL |
+				   SAFERRING_RING_ONE_THREAD |
+				   SAFERRING_RING_COMMANDS;
 
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
@@ -27,6 +31,16 @@ static int check_options(const struct saferring_ring_options *options)
 		return sr_fail_argument("ring_create",
 					"flags %#x: unknown, or both of REQUIRE_FIXED and AVOID_FIXED",
 					options->flags);
+	if (options->preset > SAFERRING_PRESET_PRODUCTION)
+		return sr_fail_argument("ring_create", "preset %u",
+					options->preset);
+	if (options->completions &&
+	    (options->completions < options->depth ||
+	     options->completions > SAFERRING_RING_COMPLETIONS_MAX))
+		return sr_fail_argument("ring_create",
+					"room for %u completions, allowed are the depth to %u",
+					options->completions,
+					SAFERRING_RING_COMPLETIONS_MAX);
 	if (!options->pools || !options->pool_count ||
 	    options->pool_count > SAFERRING_POOLS_MAX)
 		return sr_fail_argument("ring_create",
@@ -64,7 +78,6 @@ static int attach_pools(struct saferring_ring *ring,
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
 		ring->attached[pool->id] = &ring->attachment[number];
-		ring->by_pool[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
 	ring->attachment_count = count;
@@ -190,9 +203,10 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
 	ring->free = calloc(ring->depth, sizeof(*ring->free));
 	ring->pending = calloc(room, sizeof(*ring->pending));
+	ring->doomed = calloc(ring->depth, sizeof(*ring->doomed));
 	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
 	if (!ring->operation || !ring->state || !ring->free ||
-	    !ring->pending || !ring->attachment)
+	    !ring->pending || !ring->doomed || !ring->attachment)
 		return sr_fail_memory("ring_create",
 				      ring->depth * sizeof(*ring->operation));
 	ring->pending_mask = room - 1;
@@ -208,6 +222,7 @@ void sr_ring_free(struct saferring_ring *ring)
 	free(ring->state);
 	free(ring->free);
 	free(ring->pending);
+	free(ring->doomed);
 	free(ring->attachment);
 	free(ring->watch);
 	free(ring);
@@ -440,9 +455,11 @@ static int set_up(struct saferring_ring *ring,
 		error = watch_pools(ring);
 	if (error)
 		return error;
-	error = sr_uring_open(ring);
+	error = sr_setup(ring, options);
 	if (error)
 		return sr_uring_fail(error, "ring_create", ring->name);
+	if (!ring->wide)
+		memcpy(ring->by_pool, ring->attached, sizeof(ring->by_pool));
 	sr_uring_probe(ring);
 	error = set_fixed(ring, options->flags);
 	if (error)
@@ -490,12 +507,16 @@ static uint64_t now_ms(void)
 	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
-/* Wait a little for a completion, in whatever way this kernel knows. */
+/*
+ * Wait a little for a completion, in whatever way this kernel knows, and also if
+ * it does not let this thread wait.
+ */
 static void wait_a_little(struct saferring_ring *ring)
 {
 	const struct timespec millisecond = { .tv_nsec = 1000000 };
+	const int result = sr_uring_enter(ring, 1, 10000000);
 
-	if (sr_uring_enter(ring, 1, 10000000) == -EOPNOTSUPP)
+	if (result < 0 && result != -ETIME && result != -EINTR)
 		nanosleep(&millisecond, NULL);
 }
 
@@ -589,6 +610,7 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.fd = ring->uring.ring_fd;
 	info.name = ring->name;
 	info.reason = ring->reason;
+	info.setup = ring->setup;
 	return sr_info_out("ring_info", out, &info, sizeof(info));
 }
 

@@ -166,7 +166,7 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		 int32_t result, uint32_t flags)
 {
 	const struct sr_payload *payload =
-		&ring->payload[sr_record_number(ring, operation)];
+		&ring->payload[sr_record_number(operation)];
 	const bool slow = operation->special & SR_SPECIAL_SLOW;
 	const bool bytes = kind_of(operation)->flags & SR_KIND_BYTES;
 	struct sr_operation *part = operation, *next;
@@ -195,7 +195,7 @@ static void finish_message(struct saferring_ring *ring,
 			   const struct sr_operation *operation, int32_t result)
 {
 	struct sr_payload *payload =
-		&ring->payload[sr_record_number(ring, operation)];
+		&ring->payload[sr_record_number(operation)];
 	struct saferring_message_header header = {
 		.address_length = payload->message.msg_namelen,
 		.control_length = (uint32_t)payload->message.msg_controllen,
@@ -212,7 +212,7 @@ static void finish(struct saferring_ring *ring,
 		   struct sr_operation *operation, int32_t result,
 		   const struct io_uring_cqe *cqe)
 {
-	const uint32_t number = sr_record_number(ring, operation);
+	const uint32_t number = sr_record_number(operation);
 
 	if (operation->kind == SAFERRING_OPERATION_ACCEPT && operation->pool)
 		ring->state[number].extra =
