@@ -12,6 +12,11 @@
 
 #define DEPTH_DEFAULT 128
 
+static unsigned int depth_of(const struct saferring_ring_options *options)
+{
+	return options->depth ? options->depth : DEPTH_DEFAULT;
+}
+
 static int check_options(const struct saferring_ring_options *options)
 {
 	const unsigned int fixed = SAFERRING_RING_REQUIRE_FIXED |
@@ -35,7 +40,7 @@ static int check_options(const struct saferring_ring_options *options)
 		return sr_fail_argument("ring_create", "preset %u",
 					options->preset);
 	if (options->completions &&
-	    (options->completions < options->depth ||
+	    (options->completions < depth_of(options) ||
 	     options->completions > SAFERRING_RING_COMPLETIONS_MAX))
 		return sr_fail_argument("ring_create",
 					"room for %u completions, allowed are the depth to %u",
@@ -486,7 +491,7 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
+	ring->depth = depth_of(&known);
 	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
 	sr_name(ring->name, known.name, "ring");
 	error = set_up(ring, &known);

@@ -221,6 +221,8 @@ static void finish(struct saferring_ring *ring,
 		finish_message(ring, operation, result);
 	if (operation->kind == SAFERRING_OPERATION_RAW)
 		ring->state[number].extra = cqe->flags;
+	if (operation->kind == SAFERRING_OPERATION_COMMAND)
+		ring->state[number].extra = cqe->big_cqe[0];
 }
 
 /* ---- provided buffers ---- */
