@@ -14,6 +14,7 @@
  *	wait	readiness and timeouts
  *	group	buffers of which the kernel takes one when data comes
  *	command	what drivers define, such as NVMe commands
+ *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -36,5 +37,10 @@
 #include <saferring/command.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
+#include <saferring/histogram.h>
+#include <saferring/timer.h>
+#include <saferring/metric.h>
+#include <saferring/snapshot.h>
+#include <saferring/segment.h>
 
 #endif /* SAFERRING_H */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "account.h"
 #include "internal.h"
 
 static void report_foreign(struct saferring_ring *ring, uint64_t key)
@@ -24,13 +25,14 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 }
 
 /* An operation that did not do all that was asked for. Returns its flags. */
-static uint32_t note_incomplete(struct saferring_ring *ring,
-				const struct sr_operation *operation,
-				int32_t result)
+static __attribute__((noinline)) uint32_t
+note_incomplete(struct saferring_ring *ring,
+		const struct sr_operation *operation, int32_t result)
 {
-	ring->bytes[operation->kind] -= (uint64_t)(int64_t)result;
+	sr_account_incomplete(ring->words, operation->kind, result);
 	if (result >= 0) {
-		ring->bytes[operation->kind] += (uint32_t)result;
+		sr_account_bytes(ring->words, operation->kind,
+				 (uint32_t)result);
 		ring->stats.short_results++;
 		return SAFERRING_COMPLETION_SHORT;
 	}
@@ -43,6 +45,7 @@ static uint32_t note_incomplete(struct saferring_ring *ring,
  * region is gone, when nobody may use it any more.
  */
 static __always_inline void complete(struct saferring_ring *ring,
+				     struct sr_ring_words *words,
 				     struct sr_operation *operation,
 				     int32_t result,
 				     struct saferring_completion *completion)
@@ -53,10 +56,11 @@ static __always_inline void complete(struct saferring_ring *ring,
 	const unsigned int kind = operation->kind;
 	uint32_t flags = 0;
 
-	ring->done[kind]++;
-	ring->bytes[kind] += (uint64_t)(int64_t)result;
+	sr_account_done(words, kind);
 	if (SAFERRING_UNLIKELY(result != (int32_t)operation->length))
 		flags = note_incomplete(ring, operation, result);
+	else
+		sr_account_bytes(words, kind, (uint32_t)result);
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
 	if (SAFERRING_UNLIKELY(ring->any_gone) && sr_record_gone(operation))
 		flags |= sr_note_gone(ring, operation, word);
@@ -179,6 +183,7 @@ static unsigned int take_ready(struct saferring_ring *ring,
 	const unsigned int mask = *cq->kring_mask;
 	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
 	const unsigned int first = *cq->khead;
+	struct sr_ring_words *const words = ring->words;
 	struct saferring_completion *to = completions;
 	struct saferring_completion *const end = completions + max;
 	unsigned int head;
@@ -191,8 +196,10 @@ static unsigned int take_ready(struct saferring_ring *ring,
 		if (SAFERRING_UNLIKELY(!operation || operation->special))
 			to = take_other(ring, cqe, to, end);
 		else
-			complete(ring, operation, cqe->res, to++);
+			complete(ring, words, operation, cqe->res, to++);
 	}
+	if (SAFERRING_UNLIKELY(ring->latency != NULL) && head != first)
+		sr_account_latencies(ring, first, head);
 	io_uring_cq_advance(&ring->uring, head - first);
 	return (unsigned int)(to - completions);
 }

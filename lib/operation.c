@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 /* ---- queueing ---- */
@@ -124,6 +125,7 @@ static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
 	operation = sr_record_take(ring);
 	sqe->user_data = operation->key;
 	give_away(operation, pool, tag, word, kind, length, user_data);
+	sr_account_queued(ring->words, (unsigned int)kind);
 	ring->queued++;
 	return true;
 }

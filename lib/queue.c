@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 /* ---- refusals ---- */
@@ -372,6 +373,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 		part->user_data = user_data;
 	if (sr_kinds[draft->kind].flags & SR_KIND_MULTISHOT)
 		ring->multishots++;
+	sr_account_queued(ring->words, draft->kind);
 	ring->queued++;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include "account.h"
 #include "internal.h"
 
 #define DEPTH_DEFAULT 128
@@ -25,7 +26,8 @@ static int check_options(const struct saferring_ring_options *options)
 				   SAFERRING_RING_SQPOLL |
 				   SAFERRING_RING_IOPOLL |
 				   SAFERRING_RING_ONE_THREAD |
-				   SAFERRING_RING_COMMANDS;
+				   SAFERRING_RING_COMMANDS |
+				   SAFERRING_RING_LATENCY;
 
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
@@ -221,6 +223,7 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 
 void sr_ring_free(struct saferring_ring *ring)
 {
+	sr_account_ring_gone(ring);
 	if (ring->payload)
 		munmap(ring->payload, ring->depth * sizeof(*ring->payload));
 	free(ring->operation);
@@ -494,7 +497,9 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	ring->depth = depth_of(&known);
 	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
 	sr_name(ring->name, known.name, "ring");
-	error = set_up(ring, &known);
+	error = sr_account_ring(ring, known.flags & SAFERRING_RING_LATENCY);
+	if (!error)
+		error = set_up(ring, &known);
 	if (error) {
 		sr_ring_free(ring);
 		return error;
@@ -629,12 +634,12 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
 	stats = ring->stats;
-	stats.reads = ring->done[SAFERRING_OPERATION_READ];
-	stats.writes = ring->done[SAFERRING_OPERATION_WRITE];
-	stats.bytes_read = ring->bytes[SAFERRING_OPERATION_READ];
-	stats.bytes_written = ring->bytes[SAFERRING_OPERATION_WRITE];
+	stats.reads = ring->words->done[SAFERRING_OPERATION_READ];
+	stats.writes = ring->words->done[SAFERRING_OPERATION_WRITE];
+	stats.bytes_read = ring->words->bytes[SAFERRING_OPERATION_READ];
+	stats.bytes_written = ring->words->bytes[SAFERRING_OPERATION_WRITE];
 	for (kind = 0; kind < SAFERRING_OPERATIONS; kind++)
-		stats.completed += ring->done[kind];
+		stats.completed += ring->words->done[kind];
 	stats.queued = stats.completed + sr_ring_busy(ring);
 	return sr_info_out("ring_stats", out, &stats, sizeof(stats));
 }

@@ -159,8 +159,10 @@ struct sr_watch {
  * @wide: entries and completions are of twice the size
  * @foreign: completions that are no operation's are the program's
  * @opcode: of READ and WRITE: what the kernel calls them
- * @done: by kind of operation: how many were handed out
- * @bytes: by kind of operation: bytes that they moved
+ * @words: what it has done, by kind of operation
+ * @counted: @words are in the statistics
+ * @latency: how long its operations take, or NULL
+ * @stamp: by record: when it was submitted, or NULL
  * @operation: the records
  * @state: by record
  * @payload: by record
@@ -198,8 +200,10 @@ struct saferring_ring {
 	uint8_t opcode[3];
 	uint32_t *free;
 	struct sr_operation *operation;
-	uint64_t done[SAFERRING_OPERATIONS];
-	uint64_t bytes[SAFERRING_OPERATIONS];
+	struct sr_ring_words *words;
+	struct saferring_histogram *latency;
+	uint64_t *stamp;
+	bool counted;
 	uint32_t *pending;
 	uint64_t *doomed;
 	struct sr_state *state;

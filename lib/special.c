@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 static const struct sr_kind *kind_of(const struct sr_operation *operation)
@@ -78,6 +79,9 @@ static uint32_t note_result(struct saferring_ring *ring,
 	const unsigned int traits = kind_of(operation)->flags;
 
 	if (result < 0) {
+		if (!(traits & SR_KIND_EXPIRES && result == -ETIME))
+			sr_account_incomplete(ring->words, operation->kind,
+					      result);
 		if (!(flags & SAFERRING_COMPLETION_WITHDRAWN) &&
 		    !(traits & SR_KIND_EXPIRES && result == -ETIME))
 			ring->stats.errors++;
@@ -85,10 +89,11 @@ static uint32_t note_result(struct saferring_ring *ring,
 	}
 	if (!(traits & SR_KIND_BYTES))
 		return flags;
-	ring->bytes[operation->kind] += (uint32_t)result;
+	sr_account_bytes(ring->words, operation->kind, (uint32_t)result);
 	if ((uint32_t)result >= operation->length ||
 	    traits & SR_KIND_MULTISHOT)
 		return flags;
+	sr_account_incomplete(ring->words, operation->kind, result);
 	ring->stats.short_results++;
 	return flags | SAFERRING_COMPLETION_SHORT;
 }
@@ -118,7 +123,7 @@ unsigned int sr_complete_pending(struct saferring_ring *ring,
 		sr_return_record(ring, operation);
 		return 0;
 	}
-	ring->done[operation->kind]++;
+	sr_account_done(ring->words, operation->kind);
 	/* The bytes of a zero-copy send were counted before. */
 	if (!(flags & SAFERRING_COMPLETION_NOTIFICATION))
 		flags = note_result(ring, operation, state->result, flags);

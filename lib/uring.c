@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 /*
@@ -192,12 +193,14 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 {
 	const unsigned int *head = ring->uring.sq.khead;
 	const unsigned int before = *head, queued = ring->queued;
-	const int result = enter(ring, min, timeout_ns);
-	unsigned int taken = io_uring_smp_load_acquire(head) - before;
-	unsigned int requests = 0;
+	unsigned int taken, requests = 0;
+	int result;
 
-	if (ring->flushes)
-		taken = queued;
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+		sr_account_stamp(ring);
+	result = enter(ring, min, timeout_ns);
+	taken = ring->flushes ? queued :
+				io_uring_smp_load_acquire(head) - before;
 	ring->stats.enters++;
 	ring->queued -= taken;
 	if (SAFERRING_UNLIKELY(ring->requests)) {
@@ -206,6 +209,7 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		drop_requests(ring);
 	}
 	ring->stats.submitted += taken - requests;
+	sr_account_enter(&ring->stats, ring->words);
 	if (result < 0 && !taken)
 		return result;
 	return (int)(taken - requests);

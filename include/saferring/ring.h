@@ -83,6 +83,12 @@ struct saferring_range {
 
 #define SAFERRING_RING_COMPLETIONS_MAX 65536U
 
+/*
+ * Measure how long operations take, from submitting a batch to reaping, in the
+ * metric saferring_operation_latency_seconds. The clock is read twice a batch.
+ */
+#define SAFERRING_RING_LATENCY (1U << 7)
+
 /**
  * struct saferring_ring_options - how to create a ring
  * @size: sizeof(struct saferring_ring_options)
