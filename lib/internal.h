@@ -24,6 +24,7 @@
 #define SR_REASON_MAX SAFERRING_PROBE_REASON
 #define SR_BACKENDS   5
 #define SR_HUGE_PAGE  (2UL << 20)
+#define SR_CACHE_LINE 64
 /* The most that a fixed buffer may have on every kernel that is supported. */
 #define SR_FIXED_MAX	    (1UL << 30)
 #define SR_FIXED_BUFFERS_MAX 16384
@@ -34,6 +35,7 @@
 #endif
 
 #define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
+#define SR_MAX(a, b)	   ((a) > (b) ? (a) : (b))
 
 /* ---- error.c ---- */
 
@@ -241,18 +243,25 @@ static inline bool sr_region_live(const struct saferring_region *region)
 		       region->generation;
 }
 
-/* ---- pool.c, cache.c, buffer.c ---- */
+/* ---- pool.c, store.c, cache.c, buffer.c ---- */
 
-/* What state a tag is in; see saferring/buffer.h. */
+/*
+ * What state a tag is in; see saferring/buffer.h. In state USER it is the
+ * handle; in the others it is one index further on.
+ */
 #define SR_STATE_MASK	    7UL
 #define SR_STATE_USER	    1UL
+#define SR_STATE_FREE	    2UL
 #define SR_STATE_KERNEL	    3UL
 #define SR_STATE_QUARANTINE 4UL
 #define SR_STATE_GONE	    5UL
 #define SR_STATE_RETIRED    6UL
-#define SR_TO_KERNEL	    (SR_STATE_KERNEL - SR_STATE_USER)
+#define SR_INDEX_SHIFT	    3
+#define SR_INDEX_ONE	    (1UL << SR_INDEX_SHIFT)
+#define SR_TO_FREE	    (SR_INDEX_ONE + SR_STATE_FREE - SR_STATE_USER)
+#define SR_TO_KERNEL	    (SR_INDEX_ONE + SR_STATE_KERNEL - SR_STATE_USER)
+_Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
 
-#define SR_INDEX_SHIFT 3
 #define SR_ID_SHIFT    56
 #define SR_IDS	       256
 
@@ -267,7 +276,7 @@ static inline bool sr_region_live(const struct saferring_region *region)
  * @region_bits: index >> region_bits is the region
  * @count: number of buffers
  * @first_word: smallest word of this pool
- * @store: handles of free buffers that are in no thread's cache
+ * @store: tags of free buffers that are in no thread's cache
  * @stored: their number
  * @caches: caches of threads, linked
  * @lock: for @store and @caches
@@ -301,6 +310,9 @@ struct saferring_pool {
 	char name[SR_NAME_MAX];
 };
 
+_Static_assert(sizeof(struct saferring_pool_fast) <= SR_CACHE_LINE,
+	       "what inline code reads is in one cache line");
+
 static inline uint64_t sr_tag_load(const uint64_t *tag)
 {
 	return __atomic_load_n(tag, __ATOMIC_RELAXED);
@@ -311,15 +323,38 @@ static inline void sr_tag_store(uint64_t *tag, uint64_t word)
 	__atomic_store_n(tag, word, __ATOMIC_RELAXED);
 }
 
+/* The handle that a tag belongs to: the last issued, or the next if free. */
+static inline uint64_t sr_tag_handle(uint64_t tag)
+{
+	const uint64_t state = tag & SR_STATE_MASK;
+
+	return state == SR_STATE_USER ?
+		       tag :
+		       tag - SR_INDEX_ONE - state + SR_STATE_USER;
+}
+
+/* The tag of a handle's buffer in a state other than USER. */
+static inline uint64_t sr_handle_tag(uint64_t handle, uint64_t state)
+{
+	return handle - SR_STATE_USER + SR_INDEX_ONE + state;
+}
+
 static inline void sr_count(uint64_t *counter)
 {
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+/* The index in a handle; of any other word, see sr_tag_handle(). */
 static inline size_t sr_word_index(const struct saferring_pool *pool,
 				   uint64_t word)
 {
 	return (word & pool->fast.mask) >> SR_INDEX_SHIFT;
+}
+
+/* Whether a handle has no generation after it. */
+static inline bool sr_is_last(const struct saferring_pool *pool, uint64_t handle)
+{
+	return handle + pool->fast.step_free >= pool->fast.limit_free;
 }
 
 static inline unsigned char *sr_buffer_address(const struct saferring_pool *pool,
@@ -338,29 +373,48 @@ static inline unsigned char *sr_buffer_address(const struct saferring_pool *pool
 extern struct saferring_pool *sr_pools;
 struct saferring_pool *sr_pool_by_id(unsigned int id);
 
-/* Take a buffer back whose tag the caller knows: it becomes free. */
-void sr_pool_take_back(struct saferring_pool *pool, uint64_t *tag);
+/* Take a buffer back that its holder gave away by @handle: it becomes free. */
+void sr_pool_take_back(struct saferring_pool *pool, uint64_t handle);
 /* Note that a region is gone: all its handles go stale. */
 void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
 			 bool others_are_quiet);
-/* Whether a word is in the store or in a cache, that is, free. */
-bool sr_pool_is_free(struct saferring_pool *pool, uint64_t word);
-/* Make a tag's buffer one that is never issued again. */
-void sr_pool_retire(uint64_t *tag);
+/* Make a buffer one that is never issued again. */
+void sr_pool_retire(struct saferring_pool *pool, uint64_t handle);
+/* Index of the number-th buffer. */
+size_t sr_pool_index(const struct saferring_pool *pool, size_t number);
+
+static inline uint64_t *sr_tag_at(const struct saferring_pool *pool,
+				  size_t index)
+{
+	return (uint64_t *)(void *)pool->fast.tags + index;
+}
 
 /* cache.c */
 extern struct saferring_cache sr_cache_empty;
 /* This thread's cache for a pool, made if need be; NULL if it can have none. */
 struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool);
+/*
+ * With the pool's lock held: put a free buffer into the store, by its tag. The
+ * store has room for each once.
+ */
+void sr_pool_store(struct saferring_pool *pool, uint64_t tag);
+/*
+ * Make a free buffer the caller's, by the tag that the store or a cache had of
+ * it. Returns its handle, or 0 if it is not free under that tag.
+ */
+uint64_t sr_pool_claim(struct saferring_pool *pool, uint64_t tag);
 /* With the pool's lock held: move the top @count buffers to the store. */
 void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count);
 /* With the registry's lock held: a pool is going away. */
 void sr_cache_detach_all(struct saferring_pool *pool);
 
-/* buffer.c: find out what is wrong with a handle, record and report it. */
+/* misuse.c: find out what is wrong with a handle, record and report it. */
 int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 	      struct saferring_ring *ring) __attribute__((cold));
+/* Report that a buffer was in a cache or the store twice. */
+void sr_event_put_twice(struct saferring_pool *pool, uint64_t handle)
+	__attribute__((cold));
 
 /* ---- ring.c, operation.c, uring.c, quarantine.c ---- */
 

@@ -184,7 +184,7 @@ static __always_inline int queue(struct saferring_ring *ring, int kind, int fd,
 		return fail_range(ring, pool, start, length, kind);
 	if (SAFERRING_UNLIKELY(!ring->free_count))
 		return fail_depth(ring, kind);
-	if (SAFERRING_UNLIKELY(word + pool->fast.step >= pool->fast.limit))
+	if (SAFERRING_UNLIKELY(sr_is_last(pool, word)))
 		return fail_last(ring, pool, word, kind);
 
 	sqe = sr_uring_next(ring);
@@ -257,7 +257,7 @@ static bool region_gone(const struct sr_operation *operation)
 	size_t region = 0;
 
 	if (pool->region_count > 1)
-		region = sr_word_index(pool, operation->word) >>
+		region = sr_word_index(pool, sr_tag_handle(operation->word)) >>
 			 pool->region_bits;
 	return pool->region_gone[region];
 }
@@ -348,9 +348,8 @@ static void report_gone(const struct saferring_ring *ring,
 		 "a %s of %u bytes ended after the region of pool %s was freed",
 		 operation->kind == SAFERRING_OPERATION_READ ? "READ" : "WRITE",
 		 operation->length, operation->pool->name);
-	error->handle = operation->word;
-	error->index = (uint32_t)sr_word_index(operation->pool,
-					       operation->word);
+	error->handle = sr_tag_handle(operation->word);
+	error->index = (uint32_t)sr_word_index(operation->pool, error->handle);
 	error->owner = SAFERRING_OWNER_NOBODY;
 	sr_report(error);
 }
@@ -387,7 +386,7 @@ static uint32_t note_incomplete(struct saferring_ring *ring,
 static uint32_t note_gone(struct saferring_ring *ring,
 			  const struct sr_operation *operation, uint64_t *tag)
 {
-	*tag = (*tag & ~SR_STATE_MASK) | SR_STATE_GONE;
+	*tag = sr_handle_tag(*tag, SR_STATE_GONE);
 	ring->stats.region_gone++;
 	report_gone(ring, operation);
 	return SAFERRING_COMPLETION_REGION_GONE;
@@ -625,8 +624,7 @@ static void return_buffer(struct saferring_ring *ring,
 {
 	struct saferring_pool *pool = operation->pool;
 
-	sr_pool_take_back(pool,
-			  saferring_buffer_tag(&pool->fast, operation->word));
+	sr_pool_take_back(pool, sr_tag_handle(operation->word));
 	release_record(ring, operation);
 }
 

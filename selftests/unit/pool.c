@@ -281,7 +281,8 @@ static void leave_generations(struct saferring_pool *pool, uint64_t count)
 	struct saferring_pool_fast *fast = (void *)pool;
 	const saferring_buffer now = get(pool);
 
-	fast->limit = (now.word & ~(fast->step - 1)) + count * fast->step;
+	fast->limit_free = (now.word & ~(fast->step - 1)) +
+			   count * fast->step + SAFERRING_TO_FREE;
 	put(pool, now);
 }
 
