@@ -116,31 +116,35 @@ saferring_buffer saferring_buffer_get_slow(struct saferring_pool *pool)
 		tag = take_stored(pool, cache);
 		if (!tag) {
 			fail_exhausted(pool);
-			break;
+			return buffer;
 		}
 		buffer.word = claim(pool, tag);
 	}
+	if (pool->depth)
+		sr_depth_got(pool, buffer.word);
 	return buffer;
 }
 
-int saferring_buffer_put_slow(struct saferring_pool *pool,
-			      saferring_buffer buffer)
+/* With a depth, of two threads that put one handle one is refused. */
+static bool change_tag(const struct saferring_pool *pool, uint64_t *tag,
+		       uint64_t handle, uint64_t to)
 {
-	uint64_t *tag = saferring_buffer_tag(&pool->fast, buffer.word);
-	const uint64_t free_tag = buffer.word + pool->fast.step_free;
-	struct saferring_cache *cache;
+	if (pool->depth)
+		return __atomic_compare_exchange_n(tag, &handle, to, false,
+						   __ATOMIC_RELAXED,
+						   __ATOMIC_RELAXED);
+	if (sr_tag_load(tag) != handle)
+		return false;
+	sr_tag_store(tag, to);
+	return true;
+}
 
-	if (sr_forked(pool->epoch))
-		return sr_fail_forked("buffer_put", "pool", pool->name);
-	if (sr_tag_load(tag) != buffer.word)
-		return sr_misuse(pool, buffer.word, "buffer_put", NULL);
-	if (sr_is_last(pool, buffer.word)) {
-		sr_pool_retire(pool, buffer.word);
-		return 0;
-	}
-	cache = sr_cache_of_thread(pool);
+/* Put a buffer, whose tag says that it is free, where get finds it. */
+static void keep(struct saferring_pool *pool, uint64_t free_tag)
+{
+	struct saferring_cache *cache = sr_cache_of_thread(pool);
+
 	pthread_mutex_lock(&pool->lock);
-	sr_tag_store(tag, free_tag);
 	if (cache && cache->count >= cache->room)
 		sr_cache_spill(pool, cache, (cache->room + 1) / 2);
 	if (cache) {
@@ -151,6 +155,25 @@ int saferring_buffer_put_slow(struct saferring_pool *pool,
 		sr_pool_store(pool, free_tag);
 	}
 	pthread_mutex_unlock(&pool->lock);
+}
+
+int saferring_buffer_put_slow(struct saferring_pool *pool,
+			      saferring_buffer buffer)
+{
+	uint64_t *tag = saferring_buffer_tag(&pool->fast, buffer.word);
+	const bool last = sr_is_last(pool, buffer.word);
+	const uint64_t to =
+		last ? sr_handle_tag(buffer.word, SR_STATE_RETIRED) :
+		       buffer.word + pool->fast.step_free;
+
+	if (sr_forked(pool->epoch))
+		return sr_fail_forked("buffer_put", "pool", pool->name);
+	if (!change_tag(pool, tag, buffer.word, to))
+		return sr_misuse(pool, buffer.word, "buffer_put", NULL);
+	if (pool->depth)
+		sr_depth_putting(pool, buffer.word, "put");
+	if (!last)
+		keep(pool, to);
 	return 0;
 }
 
@@ -161,8 +184,37 @@ void *saferring_buffer_data_slow(struct saferring_pool *pool,
 		sr_fail_forked("buffer_data", "pool", pool->name);
 		return NULL;
 	}
-	if (saferring_buffer_valid(pool, buffer))
-		return sr_buffer_address(pool, buffer.word);
-	sr_misuse(pool, buffer.word, "buffer_data", NULL);
+	if (!saferring_buffer_valid(pool, buffer)) {
+		sr_misuse(pool, buffer.word, "buffer_data", NULL);
+		return NULL;
+	}
+	if (pool->depth)
+		sr_depth_looking(pool, buffer.word);
+	return sr_buffer_address(pool, buffer.word);
+}
+
+void *saferring_buffer_range(struct saferring_pool *pool,
+			     saferring_buffer buffer, size_t start,
+			     size_t length)
+{
+	unsigned char *data = saferring_buffer_data(pool, buffer);
+
+	if (!data)
+		return NULL;
+	if (start <= pool->buffer_size && length <= pool->buffer_size - start)
+		return data + start;
+	sr_fail(&(struct sr_fault){
+			.code = -ERANGE,
+			.reason = SAFERRING_REASON_BOUNDS,
+			.operation = "buffer_range",
+			.kind = "pool",
+			.name = pool->name,
+			.cure = "stay within the buffer, or create the pool with larger ones",
+			.needed = length > SIZE_MAX - start ? SIZE_MAX :
+							      start + length,
+			.limit = pool->buffer_size,
+		},
+		"bytes %zu and %zu more do not lie in a buffer of %zu", start,
+		length, pool->buffer_size);
 	return NULL;
 }

@@ -95,6 +95,10 @@ static inline bool sr_forked(uint64_t epoch)
 }
 
 void sr_registry_lock(void);
+/* For a signal handler: gives up after a second. */
+bool sr_registry_lock_timed(void);
+/* Lock, or give up after a second and return false. */
+bool sr_lock_timed(pthread_mutex_t *lock);
 void sr_registry_unlock(void);
 unsigned int sr_next_number(void);
 void sr_name(char *to, const char *wanted, const char *kind);
@@ -271,6 +275,7 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
 /*
  * struct saferring_pool - regions cut into buffers
  * @fast: what inline code reads; must come first
+ * @depth: what is checked besides handles, or NULL
  * @base: by region: address of its first buffer, less what the offsets of the
  *	buffers before it come to, so that one addition gives an address
  * @region_bits: index >> region_bits is the region
@@ -285,6 +290,7 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  */
 struct saferring_pool {
 	struct saferring_pool_fast fast;
+	struct sr_depth *depth;
 	uintptr_t base[SAFERRING_POOL_REGIONS_MAX];
 	unsigned int region_bits;
 	unsigned int buffer_shift;
@@ -378,8 +384,6 @@ void sr_pool_take_back(struct saferring_pool *pool, uint64_t handle);
 /* Note that a region is gone: all its handles go stale. */
 void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
 			 bool others_are_quiet);
-/* Make a buffer one that is never issued again. */
-void sr_pool_retire(struct saferring_pool *pool, uint64_t handle);
 /* Index of the number-th buffer. */
 size_t sr_pool_index(const struct saferring_pool *pool, size_t number);
 
@@ -415,6 +419,124 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 /* Report that a buffer was in a cache or the store twice. */
 void sr_event_put_twice(struct saferring_pool *pool, uint64_t handle)
 	__attribute__((cold));
+
+/* ---- depth.c, damage.c, trap.c, trace.c ---- */
+
+enum sr_trap { SR_TRAP_NONE, SR_TRAP_MPROTECT, SR_TRAP_ASAN, SR_TRAP_VALGRIND };
+
+/*
+ * struct sr_history - what is known of a buffer
+ * @now: how it came to who has it
+ * @before: how it came to who had it
+ * @sum: of the bytes that the kernel is to read
+ * @sum_start: first of them
+ * @sum_length: their number
+ * @block: valgrind's number for it
+ */
+struct sr_history {
+	struct saferring_trace now;
+	struct saferring_trace before;
+	uint64_t sum;
+	size_t sum_start;
+	size_t sum_length;
+	unsigned int block;
+};
+
+/*
+ * struct sr_depth - what is checked besides handles
+ * @depth: enum saferring_depth, FULL or TRAP
+ * @trap: how buffers are made inaccessible
+ * @guard: bytes of canary behind each
+ * @lock: for @history; taken after the pool's
+ * @history: by index
+ * @reason: what is not to be had of the depth
+ */
+struct sr_depth {
+	int depth;
+	enum sr_trap trap;
+	size_t guard;
+	pthread_mutex_t lock;
+	struct sr_history *history;
+	char reason[SR_REASON_MAX];
+};
+
+/*
+ * struct sr_leaving - a buffer that goes to the kernel
+ * @handle: its handle
+ * @kind: what the operation is called, such as "READ"; constant
+ * @operation: name of the public function without its prefix
+ * @reads: the kernel will read the buffer, and not write to it
+ * @pinned: its pages are those of a fixed buffer
+ * @fd: file, or -1
+ * @start: first byte of the buffer
+ * @length: bytes
+ * @offset: place in the file, -1 for none
+ */
+struct sr_leaving {
+	uint64_t handle;
+	const char *kind;
+	const char *operation;
+	bool reads;
+	bool pinned;
+	int fd;
+	size_t start;
+	size_t length;
+	uint64_t offset;
+};
+
+/* For a pool that has its shape: what environment and @option ask for. */
+int sr_depth_create(struct saferring_pool *pool, int option);
+void sr_depth_destroy(struct saferring_pool *pool);
+/* All buffers are free for the first time, and for the last. */
+void sr_depth_start(struct saferring_pool *pool);
+void sr_depth_end(struct saferring_pool *pool);
+/*
+ * For a ring: only if the pool has a depth. The first is called when all is
+ * known to be well, before the tag is changed; 0, or -errno with its detail, and
+ * then the operation is refused. The second is called with the handle that the
+ * completion brings, after the tag is changed, unless the region is gone.
+ */
+int sr_buffer_leave(struct saferring_pool *pool,
+		    const struct sr_leaving *leaving);
+void sr_buffer_return(struct saferring_pool *pool, uint64_t handle);
+/* Pages have to be accessible while the kernel pins them. */
+void sr_pool_expose(struct saferring_pool *pool);
+void sr_pool_hide(struct saferring_pool *pool);
+/* The same for the pool itself; @handle is the new one, or the one put. */
+void sr_depth_got(struct saferring_pool *pool, uint64_t handle);
+void sr_depth_putting(struct saferring_pool *pool, uint64_t handle,
+		      const char *what);
+void sr_depth_looking(struct saferring_pool *pool, uint64_t handle);
+/* Fill the traces of a detail about the buffer of a handle. */
+void sr_depth_describe(struct saferring_pool *pool, uint64_t handle,
+		       struct saferring_error *error);
+
+/* damage.c: canaries, poison and sums. */
+void sr_damage_guard(const struct saferring_pool *pool, uint64_t handle);
+void sr_damage_poison(const struct saferring_pool *pool, uint64_t handle);
+void sr_damage_check_guard(struct saferring_pool *pool, uint64_t handle,
+			   const char *operation);
+void sr_damage_check_poison(struct saferring_pool *pool, uint64_t handle);
+uint64_t sr_damage_sum(const unsigned char *bytes, size_t length);
+void sr_damage_check_sum(struct saferring_pool *pool, uint64_t handle);
+
+/* trap.c: make buffers inaccessible and accessible. */
+void sr_trap_choose(struct saferring_pool *pool);
+const char *sr_trap_name(enum sr_trap trap);
+void sr_trap_set(struct saferring_pool *pool, uint64_t handle,
+		 const char *what);
+void sr_trap_clear(struct saferring_pool *pool, uint64_t handle);
+
+/* trace.c */
+void sr_trace_prepare(void);
+void sr_trace_take(struct saferring_trace *trace, const char *what)
+	__attribute__((noinline));
+int sr_trace_text(const struct saferring_trace *trace, const char *title,
+		  char *text, size_t length);
+
+/* misuse.c: who has a buffer, for a detail. */
+void sr_describe_buffer(struct saferring_pool *pool, uint64_t handle,
+			struct saferring_error *error);
 
 /* ---- ring.c, operation.c, uring.c, quarantine.c ---- */
 

@@ -170,6 +170,23 @@ static void describe_owner(struct saferring_error *error, uint64_t tag)
 	}
 }
 
+void sr_describe_buffer(struct saferring_pool *pool, uint64_t handle,
+			struct saferring_error *error)
+{
+	const uint64_t tag =
+		sr_tag_load(saferring_buffer_tag(&pool->fast, handle));
+
+	error->index = (uint32_t)sr_word_index(pool, handle);
+	error->owner = owner_of(tag);
+	if (tag == handle)
+		snprintf(error->owner_detail, sizeof(error->owner_detail),
+			 "held");
+	else
+		describe_owner(error, tag);
+	if (pool->depth)
+		sr_depth_describe(pool, handle, error);
+}
+
 static void describe_own(struct saferring_pool *pool, uint64_t word,
 			 struct saferring_error *error)
 {
@@ -184,10 +201,8 @@ static void describe_own(struct saferring_pool *pool, uint64_t word,
 			 "this pool never issued it");
 		return;
 	}
-	error->index = (uint32_t)sr_word_index(pool, word);
-	error->owner = owner_of(tag);
+	sr_describe_buffer(pool, word, error);
 	error->reason = reason_for(word, tag, error->owner, error->operation);
-	describe_owner(error, tag);
 	/* The put itself is no change that came after it. */
 	describe_reason(error, error->owner == SAFERRING_OWNER_FREE ?
 				       changes - 1 :
@@ -273,13 +288,9 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 void sr_event_put_twice(struct saferring_pool *pool, uint64_t handle)
 {
 	struct saferring_error *error = begin(pool, handle, 0, "buffer_get");
-	const uint64_t tag =
-		sr_tag_load(saferring_buffer_tag(&pool->fast, handle));
 
 	error->reason = SAFERRING_REASON_DOUBLE_PUT;
-	error->index = (uint32_t)sr_word_index(pool, handle);
-	error->owner = owner_of(tag);
-	describe_owner(error, tag);
+	sr_describe_buffer(pool, handle, error);
 	describe_reason(error, 0);
 	snprintf(error->what, sizeof(error->what),
 		 "two threads have put the buffer at the same instant; it is handed out once");

@@ -160,6 +160,27 @@ static inline void give_away(struct sr_operation *operation,
 	operation->override = 0;
 }
 
+/* What a pool with a depth checks. */
+static __attribute__((noinline, cold)) int
+leave(struct saferring_pool *pool, const struct saferring_ring *ring, int kind,
+      int fd, uint64_t word, size_t start, size_t length, uint64_t offset)
+{
+	const bool reads = kind == SAFERRING_OPERATION_WRITE;
+	const struct sr_leaving leaving = {
+		.handle = word,
+		.kind = reads ? "in flight as WRITE" : "in flight as READ",
+		.operation = name_of(kind),
+		.reads = reads,
+		.pinned = ring->fixed,
+		.fd = fd,
+		.start = start,
+		.length = length,
+		.offset = offset,
+	};
+
+	return sr_buffer_leave(pool, &leaving);
+}
+
 /* Inline, so that each of the two callers has its own with @kind known. */
 static __always_inline int queue(struct saferring_ring *ring, int kind, int fd,
 				 uint64_t word, size_t start, size_t length,
@@ -186,6 +207,13 @@ static __always_inline int queue(struct saferring_ring *ring, int kind, int fd,
 		return fail_depth(ring, kind);
 	if (SAFERRING_UNLIKELY(sr_is_last(pool, word)))
 		return fail_last(ring, pool, word, kind);
+	if (SAFERRING_UNLIKELY(pool->depth != NULL)) {
+		const int error = leave(pool, ring, kind, fd, word, start,
+					length, offset);
+
+		if (error)
+			return error;
+	}
 
 	sqe = sr_uring_next(ring);
 	fill_entry(sqe, ring->opcode[kind], fd,
@@ -423,6 +451,8 @@ static __always_inline void complete(struct saferring_ring *ring,
 	completion->flags = flags;
 	completion->length = operation->length;
 	completion->operation = kind;
+	if (SAFERRING_UNLIKELY(pool->depth != NULL) && tag == word)
+		sr_buffer_return(pool, word);
 	release_record(ring, operation);
 }
 

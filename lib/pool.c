@@ -85,6 +85,9 @@ static void take_slot(struct saferring_pool *pool)
 {
 	size_t slot = 0;
 
+	/* A cache would hide get and put from what a depth checks. */
+	if (pool->depth)
+		slot = SR_SLOT_NONE;
 	while (slot < SR_SLOT_NONE && (slot_used[slot] || !pool->cache_room))
 		slot++;
 	if (slot != SR_SLOT_NONE)
@@ -243,6 +246,7 @@ static void fill(struct saferring_pool *pool)
 
 static void release(struct saferring_pool *pool)
 {
+	sr_depth_destroy(pool);
 	sr_unmap(pool->fast.tags, pool->tags_length);
 	free(pool->store);
 	free(pool);
@@ -306,7 +310,12 @@ static int prepare(struct saferring_pool *pool,
 	pthread_mutex_init(&pool->lock, NULL);
 	sr_name(pool->name, options->name, "pool");
 	set_bases(pool, regions);
-	return publish(pool, regions);
+	error = sr_depth_create(pool, options->depth);
+	if (!error)
+		error = publish(pool, regions);
+	if (!error)
+		sr_depth_start(pool);
+	return error;
 }
 
 int saferring_pool_create(struct saferring_region *const *regions, size_t count,
@@ -484,8 +493,10 @@ int saferring_pool_destroy(struct saferring_pool *pool)
 	saferring_quarantine_reap();
 	sr_registry_lock();
 	error = check_idle(pool);
-	if (!error)
+	if (!error) {
+		sr_depth_end(pool);
 		withdraw(pool);
+	}
 	sr_registry_unlock();
 	if (error)
 		return error;
@@ -506,6 +517,28 @@ void saferring_pool_flush(struct saferring_pool *pool)
 	pthread_mutex_lock(&pool->lock);
 	sr_cache_spill(pool, cache, cache->count);
 	pthread_mutex_unlock(&pool->lock);
+}
+
+int saferring_pool_info(const struct saferring_pool *pool,
+			struct saferring_pool_info *out)
+{
+	struct saferring_pool_info info = { .trap = "", .reason = "" };
+
+	if (!pool || !out)
+		return sr_fail_argument("pool_info",
+					"no pool, or no place for its info");
+	info.name = pool->name;
+	info.buffers = pool->count;
+	info.buffer_size = pool->buffer_size;
+	info.distance = (uint64_t)1 << pool->buffer_shift;
+	info.depth = SAFERRING_DEPTH_FAST;
+	if (pool->depth) {
+		info.depth = pool->depth->depth;
+		info.guarded = pool->depth->guard;
+		info.trap = sr_trap_name(pool->depth->trap);
+		info.reason = pool->depth->reason;
+	}
+	return sr_info_out("pool_info", out, &info, sizeof(info));
 }
 
 const char *saferring_pool_name(const struct saferring_pool *pool)

@@ -312,6 +312,15 @@ static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
 		       SR_FIXED_BUFFERS_MAX);
 }
 
+static void for_each_pool(const struct saferring_ring *ring,
+			  void (*function)(struct saferring_pool *pool))
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		function(ring->attachment[number].pool);
+}
+
 static int register_regions(struct saferring_ring *ring)
 {
 	const unsigned int count = count_pieces(ring);
@@ -324,7 +333,9 @@ static int register_regions(struct saferring_ring *ring)
 	if (!iovec)
 		return sr_fail_memory("ring_create", count * sizeof(*iovec));
 	fill_pieces(ring, iovec);
+	for_each_pool(ring, sr_pool_expose);
 	error = sr_uring_register(ring, iovec, count);
+	for_each_pool(ring, sr_pool_hide);
 	free(iovec);
 	if (error)
 		return fail_register(ring, error);

@@ -48,12 +48,6 @@ void sr_pool_store(struct saferring_pool *pool, uint64_t tag)
 	__atomic_store_n(&pool->stored, pool->stored + 1, __ATOMIC_RELAXED);
 }
 
-void sr_pool_retire(struct saferring_pool *pool, uint64_t handle)
-{
-	sr_tag_store(saferring_buffer_tag(&pool->fast, handle),
-		     sr_handle_tag(handle, SR_STATE_RETIRED));
-}
-
 static bool in_gone_region(const struct saferring_pool *pool, uint64_t handle)
 {
 	const size_t index = sr_word_index(pool, handle);
@@ -67,9 +61,14 @@ void sr_pool_take_back(struct saferring_pool *pool, uint64_t handle)
 {
 	const uint64_t word = handle + pool->fast.step;
 	uint64_t *tag = saferring_buffer_tag(&pool->fast, word);
+	const bool gone = in_gone_region(pool, word);
 
+	if (pool->depth && !gone) {
+		sr_trap_clear(pool, handle);
+		sr_depth_putting(pool, handle, "taken back");
+	}
 	pthread_mutex_lock(&pool->lock);
-	if (in_gone_region(pool, word)) {
+	if (gone) {
 		sr_tag_store(tag, sr_handle_tag(word, SR_STATE_GONE));
 	} else {
 		sr_tag_store(tag, word + SR_TO_FREE);

@@ -258,6 +258,22 @@ saferring_buffer_data(struct saferring_pool *pool, saferring_buffer buffer)
 }
 
 /**
+ * saferring_buffer_range() - the memory of a part of a buffer
+ * @pool: the pool it came from
+ * @buffer: its handle
+ * @start: first byte wanted
+ * @length: bytes wanted
+ *
+ * As saferring_buffer_data(), with bounds. Any thread may call it.
+ *
+ * Return: byte @start, or NULL if the handle is stale, which is reported, or if
+ * not all of the range lies in the buffer.
+ */
+SAFERRING_API SAFERRING_MUST_CHECK void *
+saferring_buffer_range(struct saferring_pool *pool, saferring_buffer buffer,
+		       size_t start, size_t length) SAFERRING_NONNULL(1);
+
+/**
  * saferring_buffer_is_none() - whether a handle stands for no buffer
  * @buffer: a handle
  *

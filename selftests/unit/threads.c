@@ -285,7 +285,10 @@ static void a_cache_outlives_its_pool_and_serves_the_next(void **state)
 
 /* ---- two threads put one handle at the same instant ---- */
 
-/* What the second thread sees that has looked before the first one wrote. */
+/*
+ * What the second thread sees that has looked before the first one wrote. With
+ * a depth there is no such moment.
+ */
 static void put_late(struct saferring_pool *pool, saferring_buffer buffer)
 {
 	const struct saferring_pool_fast *fast = (const void *)pool;
@@ -323,6 +326,11 @@ static void two_puts_at_one_instant_hand_the_buffer_out_once(void **state)
 		const unsigned int before = reports;
 		const saferring_buffer buffer = get(stage->pool);
 
+		if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST) {
+			put(stage->pool, buffer);
+			stage_down(stage);
+			SKIP("with a depth, one of the two is refused");
+		}
 		put(stage->pool, buffer);
 		put_late(stage->pool, buffer);
 		assert_each_once(stage->pool);
@@ -343,6 +351,10 @@ static void a_buffer_put_twice_does_not_overrun_the_store(void **state)
 	size_t number;
 
 	(void)state;
+	if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST) {
+		stage_down(stage);
+		SKIP("with a depth, one of the two is refused");
+	}
 	for (number = 0; number < BUFFERS; number++)
 		all[number] = get(stage->pool);
 	for (number = 0; number < BUFFERS; number++) {
@@ -404,6 +416,8 @@ static void rivals_that_put_one_handle_never_double_a_buffer(void **state)
 	for (round = 0; round < 2; round++)
 		pthread_join(threads[round], NULL);
 	assert_true(rival.accepted >= 2000);
+	if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST)
+		assert_int_equal(rival.accepted, 2000);
 	assert_each_once(stage->pool);
 	pthread_barrier_destroy(&rival.start);
 	pthread_barrier_destroy(&rival.end);
