@@ -79,9 +79,28 @@ void sr_depth_describe(struct saferring_pool *pool, uint64_t handle,
 
 /* ---- the life of a buffer ---- */
 
+/*
+ * Making a buffer accessible or not, and looking whose it is, is one step:
+ * another thread may be exposing or hiding the pool.
+ */
+static void clear(struct saferring_pool *pool, uint64_t handle)
+{
+	pthread_mutex_lock(&pool->depth->lock);
+	sr_trap_clear(pool, handle);
+	pthread_mutex_unlock(&pool->depth->lock);
+}
+
+static void set(struct saferring_pool *pool, uint64_t handle, const char *what)
+{
+	pthread_mutex_lock(&pool->depth->lock);
+	if (!pool->depth->exposed)
+		sr_trap_set(pool, handle, what);
+	pthread_mutex_unlock(&pool->depth->lock);
+}
+
 void sr_depth_got(struct saferring_pool *pool, uint64_t handle)
 {
-	sr_trap_clear(pool, handle);
+	clear(pool, handle);
 	sr_damage_check_poison(pool, handle);
 	sr_damage_check_guard(pool, handle, "buffer_get");
 	note(pool, handle, "got");
@@ -92,8 +111,12 @@ void sr_depth_putting(struct saferring_pool *pool, uint64_t handle,
 {
 	sr_damage_check_guard(pool, handle, "buffer_put");
 	note(pool, handle, what);
+	pthread_mutex_lock(&pool->depth->lock);
+	sr_trap_clear(pool, handle);
 	sr_damage_poison(pool, handle);
-	sr_trap_set(pool, handle, "free");
+	if (!pool->depth->exposed)
+		sr_trap_set(pool, handle, "free");
+	pthread_mutex_unlock(&pool->depth->lock);
 }
 
 void sr_depth_looking(struct saferring_pool *pool, uint64_t handle)
@@ -162,13 +185,13 @@ int sr_buffer_leave(struct saferring_pool *pool,
 	}
 	/* The kernel goes through the mapping to pages that are not pinned. */
 	if (leaving->pinned || pool->depth->trap != SR_TRAP_MPROTECT)
-		sr_trap_set(pool, leaving->handle, leaving->kind);
+		set(pool, leaving->handle, leaving->kind);
 	return 0;
 }
 
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle)
 {
-	sr_trap_clear(pool, handle);
+	clear(pool, handle);
 	note(pool, handle, "completed");
 	sr_damage_check_sum(pool, handle);
 	sr_damage_check_guard(pool, handle, "ring_reap");
@@ -200,9 +223,17 @@ static void for_each_out(struct saferring_pool *pool,
 	}
 }
 
+/*
+ * One that is in flight meanwhile stays accessible, because the kernel may be
+ * going through the mapping.
+ */
 static void hide(struct saferring_pool *pool, uint64_t handle)
 {
-	sr_trap_set(pool, handle, "free");
+	const uint64_t tag =
+		sr_tag_load(saferring_buffer_tag(&pool->fast, handle));
+
+	if (tag == handle + SR_TO_FREE)
+		sr_trap_set(pool, handle, "free");
 }
 
 static void make_free(struct saferring_pool *pool, uint64_t handle)
@@ -214,14 +245,22 @@ static void make_free(struct saferring_pool *pool, uint64_t handle)
 
 void sr_pool_expose(struct saferring_pool *pool)
 {
-	if (pool->depth && pool->depth->trap == SR_TRAP_MPROTECT)
+	if (!pool->depth || pool->depth->trap != SR_TRAP_MPROTECT)
+		return;
+	pthread_mutex_lock(&pool->depth->lock);
+	if (!pool->depth->exposed++)
 		for_each_out(pool, sr_trap_clear);
+	pthread_mutex_unlock(&pool->depth->lock);
 }
 
 void sr_pool_hide(struct saferring_pool *pool)
 {
-	if (pool->depth && pool->depth->trap == SR_TRAP_MPROTECT)
+	if (!pool->depth || pool->depth->trap != SR_TRAP_MPROTECT)
+		return;
+	pthread_mutex_lock(&pool->depth->lock);
+	if (!--pool->depth->exposed)
 		for_each_out(pool, hide);
+	pthread_mutex_unlock(&pool->depth->lock);
 }
 
 static void set_guard(struct saferring_pool *pool)
@@ -271,8 +310,10 @@ void sr_depth_start(struct saferring_pool *pool)
 
 void sr_depth_end(struct saferring_pool *pool)
 {
-	if (pool->depth)
-		for_each_out(pool, sr_trap_clear);
+	if (!pool->depth)
+		return;
+	for_each_out(pool, sr_trap_clear);
+	sr_trap_forget(pool);
 }
 
 void sr_depth_destroy(struct saferring_pool *pool)

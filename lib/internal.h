@@ -447,7 +447,8 @@ struct sr_history {
  * @depth: enum saferring_depth, FULL or TRAP
  * @trap: how buffers are made inaccessible
  * @guard: bytes of canary behind each
- * @lock: for @history; taken after the pool's
+ * @exposed: how many rings are about to have the pages pinned
+ * @lock: for @history, @exposed and what is accessible; taken after the pool's
  * @history: by index
  * @reason: what is not to be had of the depth
  */
@@ -455,6 +456,7 @@ struct sr_depth {
 	int depth;
 	enum sr_trap trap;
 	size_t guard;
+	unsigned int exposed;
 	pthread_mutex_t lock;
 	struct sr_history *history;
 	char reason[SR_REASON_MAX];
@@ -526,6 +528,7 @@ const char *sr_trap_name(enum sr_trap trap);
 void sr_trap_set(struct saferring_pool *pool, uint64_t handle,
 		 const char *what);
 void sr_trap_clear(struct saferring_pool *pool, uint64_t handle);
+void sr_trap_forget(const struct saferring_pool *pool);
 
 /* trace.c */
 void sr_trace_prepare(void);

@@ -63,10 +63,8 @@ void sr_pool_take_back(struct saferring_pool *pool, uint64_t handle)
 	uint64_t *tag = saferring_buffer_tag(&pool->fast, word);
 	const bool gone = in_gone_region(pool, word);
 
-	if (pool->depth && !gone) {
-		sr_trap_clear(pool, handle);
+	if (pool->depth && !gone)
 		sr_depth_putting(pool, handle, "taken back");
-	}
 	pthread_mutex_lock(&pool->lock);
 	if (gone) {
 		sr_tag_store(tag, sr_handle_tag(word, SR_STATE_GONE));

@@ -3,6 +3,7 @@
  * Trace: where in the program something was done.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <execinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,15 +53,31 @@ static void append(struct writer *writer, const char *format, ...)
 	va_end(arguments);
 }
 
+/* The program itself is known by what it was called by, wherever that was. */
+static const char *path_of(const Dl_info *info, char *path, size_t length)
+{
+	ssize_t got;
+
+	if (strcmp(info->dli_fname, program_invocation_name) != 0)
+		return info->dli_fname;
+	got = readlink("/proc/self/exe", path, length - 1);
+	if (got < 0)
+		return info->dli_fname;
+	path[got] = '\0';
+	return path;
+}
+
 static void append_frame(struct writer *writer, unsigned int number,
 			 const void *frame)
 {
 	const uintptr_t address = (uintptr_t)frame;
+	char path[PATH_MAX];
 	Dl_info info;
 
 	append(writer, "  #%u %#lx", number, (unsigned long)address);
 	if (dladdr(frame, &info) && info.dli_fname) {
-		append(writer, " %s+%#lx", info.dli_fname,
+		append(writer, " %s+%#lx",
+		       path_of(&info, path, sizeof(path)),
 		       (unsigned long)(address - (uintptr_t)info.dli_fbase));
 		if (info.dli_sname)
 			append(writer, " %s", info.dli_sname);

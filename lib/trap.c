@@ -302,3 +302,15 @@ void sr_trap_clear(struct saferring_pool *pool, uint64_t handle)
 	}
 	errno = saved;
 }
+
+/* The address sanitizer would hold it against whatever is mapped there next. */
+void sr_trap_forget(const struct saferring_pool *pool)
+{
+	size_t number;
+
+	if (pool->depth->trap != SR_TRAP_ASAN)
+		return;
+	for (number = 0; number < pool->region_count; number++)
+		__asan_unpoison_memory_region(pool->region[number]->address,
+					      pool->region[number]->length);
+}
