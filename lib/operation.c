@@ -53,14 +53,15 @@ static inline void give_away(struct sr_operation *operation,
 
 /*
  * Whatever the short way does not do: what is to be refused, registered files,
- * rings whose entries are of another size.
+ * rings whose entries are of another size, pools with a depth.
  */
 static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 		       struct saferring_range range, uint64_t offset,
 		       uint64_t user_data)
 {
 	struct sr_draft draft;
-	int error = sr_draft(ring, kind, &range, 1, &draft);
+	const struct sr_place place = { fd, offset };
+	int error = sr_draft_at(ring, kind, &range, 1, &place, &draft);
 
 	if (error)
 		return error;
@@ -115,7 +116,7 @@ static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
 	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
 			       !in_buffer(pool, start, length) ||
 			       !ring->free_count ||
-			       word + pool->fast.step >= pool->fast.limit))
+			       sr_is_last(pool, word)))
 		return false;
 
 	sqe = sr_uring_next(ring);
@@ -195,7 +196,7 @@ bool sr_record_gone(const struct sr_operation *operation)
 	if (!pool)
 		return false;
 	if (pool->region_count > 1)
-		region = sr_word_index(pool, operation->word) >>
+		region = sr_word_index(pool, sr_tag_handle(operation->word)) >>
 			 pool->region_bits;
 	return pool->region_gone[region];
 }

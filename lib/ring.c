@@ -368,6 +368,15 @@ static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
 		       SR_FIXED_BUFFERS_MAX);
 }
 
+static void for_each_pool(const struct saferring_ring *ring,
+			  void (*function)(struct saferring_pool *pool))
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		function(ring->attachment[number].pool);
+}
+
 static int register_regions(struct saferring_ring *ring)
 {
 	const unsigned int count = count_pieces(ring);
@@ -380,7 +389,9 @@ static int register_regions(struct saferring_ring *ring)
 	if (!iovec)
 		return sr_fail_memory("ring_create", count * sizeof(*iovec));
 	fill_pieces(ring, iovec);
+	for_each_pool(ring, sr_pool_expose);
 	error = sr_uring_register(ring, iovec, count);
+	for_each_pool(ring, sr_pool_hide);
 	free(iovec);
 	if (error)
 		return fail_register(ring, error);
@@ -452,6 +463,16 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
+/* Pools with a depth have more to be looked at than the short way does. */
+static void open_short_way(struct saferring_ring *ring)
+{
+	unsigned int id;
+
+	for (id = 0; id < SR_IDS && !ring->wide; id++)
+		if (ring->attached[id] && !ring->attached[id]->pool->depth)
+			ring->by_pool[id] = ring->attached[id];
+}
+
 static int set_up(struct saferring_ring *ring,
 		  const struct saferring_ring_options *options)
 {
@@ -466,8 +487,7 @@ static int set_up(struct saferring_ring *ring,
 	error = sr_setup(ring, options);
 	if (error)
 		return sr_uring_fail(error, "ring_create", ring->name);
-	if (!ring->wide)
-		memcpy(ring->by_pool, ring->attached, sizeof(ring->by_pool));
+	open_short_way(ring);
 	sr_uring_probe(ring);
 	error = set_fixed(ring, options->flags);
 	if (error)

@@ -78,12 +78,14 @@ struct sr_state {
  * @part: by range: which of the operation's buffers it lies in, from 0
  * @ranges: their number
  * @first: the first of them that holds data: before it lies a header
+ * @total: bytes of the message that came
  */
 struct sr_payload {
 	struct iovec iovec[SAFERRING_RANGES_MAX + 1];
 	uint8_t part[SAFERRING_RANGES_MAX + 1];
 	uint32_t ranges;
 	uint32_t first;
+	int32_t total;
 	socklen_t address_length;
 	struct __kernel_timespec time;
 	struct msghdr message;
@@ -97,6 +99,7 @@ struct sr_payload {
  * struct sr_kind - what the library knows of a kind of operation
  * @name: for people
  * @function: public function that queues it, without its prefix
+ * @flight: how a buffer is that it has
  * @opcode: what the kernel calls it
  * @needs: another opcode, as old as what this kind needs beyond @opcode
  * @since: the kernel that has it
@@ -105,6 +108,7 @@ struct sr_payload {
 struct sr_kind {
 	const char *name;
 	const char *function;
+	const char *flight;
 	uint8_t opcode;
 	uint8_t needs;
 	const char *since;
@@ -115,6 +119,7 @@ struct sr_kind {
 #define SR_KIND_MULTISHOT (1U << 1) /* F_MORE: there will be more results */
 #define SR_KIND_ZEROCOPY  (1U << 2) /* F_MORE: there will be a notification */
 #define SR_KIND_VECTOR	  (1U << 4) /* it takes an iovec for one range, too */
+#define SR_KIND_SENDS	  (1U << 5) /* the kernel only reads its buffers */
 #define SR_KIND_EXPIRES	  (1U << 3) /* -ETIME is what it is for */
 
 extern const struct sr_kind sr_kinds[SAFERRING_OPERATIONS]; /* kinds.c */
@@ -411,9 +416,16 @@ struct sr_draft {
 	struct sr_payload *payload;
 	struct io_uring_sqe *sqe;
 	unsigned int kind;
+	const struct sr_place *place;
 	void *address;
 	size_t length;
 	int fixed_index;
+};
+
+/* Where in a file an operation takes place. */
+struct sr_place {
+	int fd;
+	uint64_t offset;
 };
 
 /*
@@ -424,6 +436,9 @@ struct sr_draft {
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft);
+int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
+		const struct saferring_range *ranges, unsigned int count,
+		const struct sr_place *place, struct sr_draft *draft);
 /* Queue it. Returns 0. */
 int sr_queue(struct sr_draft *draft, uint64_t user_data);
 /* Address and length of a draft's ranges to the SQE, for one range only. */
