@@ -13,6 +13,7 @@
  *	socket	operations on sockets
  *	wait	readiness and timeouts
  *	group	buffers of which the kernel takes one when data comes
+ *	command	what drivers define, such as NVMe commands
  *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
@@ -33,6 +34,7 @@
 #include <saferring/socket.h>
 #include <saferring/wait.h>
 #include <saferring/group.h>
+#include <saferring/command.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 #include <saferring/histogram.h>

@@ -24,7 +24,8 @@ uint64_t saferring_ring_find(struct saferring_ring *ring, uint64_t user_data)
 	for (number = 0; number < ring->depth; number++) {
 		operation = &ring->operation[number];
 		if (operation->word && operation->user_data == user_data &&
-		    !(operation->special & SR_SPECIAL_PART))
+		    !(operation->special &
+		      (SR_SPECIAL_PART | SR_SPECIAL_DROP)))
 			return operation->key;
 	}
 	return 0;
@@ -133,17 +134,17 @@ static bool is_pending(const struct saferring_ring *ring, uint32_t record)
 	return false;
 }
 
-static int drop(struct saferring_ring *ring, struct sr_operation *operation)
+/* There is room for each operation once among the doomed. */
+static void drop(struct saferring_ring *ring, struct sr_operation *operation)
 {
 	struct io_uring_sqe *sqe = queued_entry(ring, operation->key);
 
 	if (sqe)
 		sr_disarm(ring, sqe, operation, -ECANCELED);
-	else if (!is_pending(ring, sr_record_number(ring, operation)) &&
-		 sr_uring_cancel_later(ring, operation->key))
-		return -EAGAIN;
+	else if (!is_pending(ring, sr_record_number(operation)) &&
+		 ring->doomed_count < ring->depth)
+		ring->doomed[ring->doomed_count++] = operation->key;
 	operation->special |= SR_SPECIAL_DROP;
-	return 0;
 }
 
 int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
@@ -157,8 +158,7 @@ int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
 	record = named(ring, operation);
 	if (!record || record->special & SR_SPECIAL_DROP)
 		return fail_ended(ring, "ring_drop");
-	if (drop(ring, record))
-		return sr_fail_enter(ring, -EAGAIN, "ring_drop");
+	drop(ring, record);
 	return 0;
 }
 
@@ -225,7 +225,7 @@ int saferring_ring_raw(struct saferring_ring *ring,
 				 &draft);
 	if (error)
 		return error;
-	*draft.sqe = *sqe;
+	memcpy(draft.sqe, sqe, sizeof(*sqe) << ring->wide);
 	if (count) {
 		draft.sqe->addr = (uintptr_t)draft.address;
 		draft.sqe->len = (uint32_t)draft.length;

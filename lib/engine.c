@@ -318,18 +318,12 @@ int sr_engine_enter(struct sr_engine *engine, unsigned int min,
 
 /* ---- open and close ---- */
 
-static unsigned int round_up_to_power(unsigned int number)
+static int set_memory(struct sr_engine *engine, unsigned int depth,
+		      unsigned int completions)
 {
-	unsigned int power = 1;
-
-	while (power < number)
-		power <<= 1;
-	return power;
-}
-
-static int set_memory(struct sr_engine *engine, unsigned int depth)
-{
-	const unsigned int entries = round_up_to_power(depth);
+	const unsigned int entries = sr_power_of_two(depth);
+	const unsigned int room = sr_power_of_two(
+		completions ? completions : 2 * entries);
 	struct sr_engine_memory *memory;
 
 	memory = aligned_alloc(64, SR_ROUND_UP(sizeof(*memory), 64));
@@ -338,13 +332,13 @@ static int set_memory(struct sr_engine *engine, unsigned int depth)
 	*memory = (struct sr_engine_memory){
 		.sq_mask = entries - 1,
 		.sq_entries = entries,
-		.cq_mask = 2 * entries - 1,
-		.cq_entries = 2 * entries,
+		.cq_mask = room - 1,
+		.cq_entries = room,
 	};
 	engine->memory = memory;
 	engine->job_count = 2 * entries;
 	engine->uring->sq.sqes = calloc(entries, sizeof(struct io_uring_sqe));
-	engine->uring->cq.cqes = calloc(2 * entries, sizeof(struct io_uring_cqe));
+	engine->uring->cq.cqes = calloc(room, sizeof(struct io_uring_cqe));
 	engine->jobs = calloc(engine->job_count, sizeof(*engine->jobs));
 	engine->polled = calloc(engine->job_count + 1, sizeof(*engine->polled));
 	engine->polled_job = calloc(engine->job_count + 1,
@@ -414,9 +408,10 @@ static int open_fds(struct sr_engine *engine)
 	return 0;
 }
 
-static int set_up(struct sr_engine *engine, unsigned int depth)
+static int set_up(struct sr_engine *engine, unsigned int depth,
+		  unsigned int completions)
 {
-	int error = set_memory(engine, depth);
+	int error = set_memory(engine, depth, completions);
 
 	if (error)
 		return error;
@@ -428,7 +423,7 @@ static int set_up(struct sr_engine *engine, unsigned int depth)
 }
 
 int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
-		   unsigned int depth)
+		   unsigned int depth, unsigned int completions)
 {
 	struct sr_engine *engine = calloc(1, sizeof(*engine));
 	const int saved = errno;
@@ -440,7 +435,7 @@ int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 	engine->uring = uring;
 	engine->wake = -1;
 	engine->ready_fd = -1;
-	error = set_up(engine, depth);
+	error = set_up(engine, depth, completions);
 	if (error) {
 		release(engine);
 	} else {

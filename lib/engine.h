@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <liburing.h>
+#include <saferring/group.h>
 
 #define SR_ENGINE_WORKERS 8
 #define SR_ENGINE_GROUPS  SAFERRING_GROUPS_MAX
@@ -162,11 +163,11 @@ struct sr_engine {
 /* ---- engine.c: for uring.c ---- */
 
 /*
- * Open an engine as @uring, with as many entries as @depth asks for. Returns 0
- * or -errno.
+ * Open an engine as @uring, with as many entries as @depth asks for and room for
+ * @completions, or 0 for twice as many. Returns 0 or -errno.
  */
 int sr_engine_open(struct sr_engine **engine, struct io_uring *uring,
-		   unsigned int depth);
+		   unsigned int depth, unsigned int completions);
 /* Nothing may be in flight. */
 void sr_engine_close(struct sr_engine *engine);
 /*

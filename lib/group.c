@@ -41,18 +41,33 @@ static void add_entry(struct saferring_group *group, uint64_t word)
 	group->word[bid] = word;
 	group->offset[bid] = 0;
 	io_uring_buf_ring_add(group->buffers,
-			      sr_buffer_address(group->pool, word),
+			      sr_buffer_address(group->pool,
+						sr_tag_handle(word)),
 			      (unsigned int)group->pool->buffer_size, bid,
 			      (int)group->entries - 1, 0);
 	io_uring_buf_ring_advance(group->buffers, 1);
 }
 
-/* From the program, or free, to the kernel. */
-static void provide(struct saferring_group *group, uint64_t word)
+/* From the program to the kernel. */
+static int provide(struct saferring_group *group, uint64_t word)
 {
+	const struct sr_leaving leaving = {
+		.handle = word,
+		.kind = "in flight in a group",
+		.operation = "ring_provide",
+		.fd = -1,
+		.length = group->pool->buffer_size,
+		.offset = UINT64_MAX,
+	};
+	const int error = group->pool->depth ?
+				  sr_buffer_leave(group->pool, &leaving) : 0;
+
+	if (error)
+		return error;
 	sr_tag_store(saferring_buffer_tag(&group->pool->fast, word),
 		     word + SR_TO_KERNEL);
 	add_entry(group, word + SR_TO_KERNEL);
+	return 0;
 }
 
 /* ---- completions ---- */
@@ -65,11 +80,9 @@ static void refill(struct saferring_group *group)
 	    group->ring->any_gone ||
 	    saferring_buffer_get(group->pool, &buffer))
 		return;
-	if (buffer.word + group->pool->fast.step >= group->pool->fast.limit) {
+	if (sr_is_last(group->pool, buffer.word) ||
+	    provide(group, buffer.word))
 		(void)!saferring_buffer_put(group->pool, buffer);
-		return;
-	}
-	provide(group, buffer.word);
 }
 
 /*
@@ -85,7 +98,7 @@ uint64_t sr_group_take(struct saferring_group *group,
 	if (bid >= group->count || !group->word[bid])
 		return 0;
 	word = group->word[bid];
-	*address = (uintptr_t)sr_buffer_address(group->pool, word) +
+	*address = (uintptr_t)sr_buffer_address(group->pool, sr_tag_handle(word)) +
 		   group->offset[bid];
 	if (cqe->flags & SR_CQE_F_BUF_MORE) {
 		group->offset[bid] += (uint32_t)SR_MAX(cqe->res, 0);
@@ -192,9 +205,8 @@ static void return_all(struct saferring_group *group)
 
 	for (bid = 0; bid < group->count; bid++)
 		if (group->word[bid])
-			sr_pool_take_back(pool, saferring_buffer_tag(
-							&pool->fast,
-							group->word[bid]));
+			sr_pool_take_back(pool,
+					  sr_tag_handle(group->word[bid]));
 }
 
 static int fill(struct saferring_group *group)
@@ -205,8 +217,8 @@ static int fill(struct saferring_group *group)
 
 	for (number = 0; number < group->count && !error; number++) {
 		error = saferring_buffer_get(group->pool, &buffer);
-		if (!error)
-			provide(group, buffer.word);
+		if (!error && provide(group, buffer.word))
+			error = saferring_buffer_put(group->pool, buffer);
 	}
 	return error;
 }
@@ -305,12 +317,14 @@ void sr_groups_quarantine(struct saferring_ring *ring)
 
 		for (bid = 0; group && bid < group->count; bid++) {
 			uint64_t *word = &group->word[bid];
+			uint64_t handle;
 
 			if (!*word)
 				continue;
-			*word = (*word & ~SR_STATE_MASK) | SR_STATE_QUARANTINE;
+			handle = sr_tag_handle(*word);
+			*word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
 			sr_tag_store(saferring_buffer_tag(&group->pool->fast,
-							  *word),
+							  handle),
 				     *word);
 		}
 	}
@@ -338,11 +352,10 @@ int saferring_group_provide(struct saferring_group *group,
 			    "group_provide",
 			    "the group has all the buffers it was created for",
 			    "put the buffer");
-	if (buffer.word + pool->fast.step >= pool->fast.limit)
+	if (sr_is_last(pool, buffer.word))
 		return sr_fail_last(group->ring, pool, buffer.word,
 				    SAFERRING_OPERATION_RECV_MULTISHOT);
-	provide(group, buffer.word);
-	return 0;
+	return provide(group, buffer.word);
 }
 
 unsigned int saferring_group_count(const struct saferring_group *group)

@@ -42,10 +42,13 @@ static bool has_cancel_any(struct io_uring *uring)
 
 static void probe_uring(struct saferring_probe *probe)
 {
+	const struct saferring_ring_options options = {
+		.depth = 4,
+		.flags = SAFERRING_RING_REQUIRE_URING,
+	};
 	struct saferring_ring ring = { .depth = 4, .name = "of the probe" };
 
-	probe->io_uring = sr_uring_open(&ring,
-					SAFERRING_RING_REQUIRE_URING);
+	probe->io_uring = sr_setup(&ring, &options);
 	if (probe->io_uring) {
 		snprintf(probe->io_uring_reason,
 			 sizeof(probe->io_uring_reason), "%.180s",

@@ -19,12 +19,13 @@ static const char *kind_name(const struct sr_operation *operation)
 static void mark(struct sr_operation *operation)
 {
 	struct saferring_pool *pool = operation->pool;
-	uint64_t word;
+	uint64_t handle, word;
 
 	if (!operation->word || operation->word == SR_WORD_NONE)
 		return;
-	word = (operation->word & ~SR_STATE_MASK) | SR_STATE_QUARANTINE;
-	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
+	handle = sr_tag_handle(operation->word);
+	word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
+	sr_tag_store(saferring_buffer_tag(&pool->fast, handle), word);
 	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
 }
 

@@ -13,6 +13,11 @@
 
 #define DEPTH_DEFAULT 128
 
+static unsigned int depth_of(const struct saferring_ring_options *options)
+{
+	return options->depth ? options->depth : DEPTH_DEFAULT;
+}
+
 static int check_flags(unsigned int flags)
 {
 	const unsigned int fixed = SAFERRING_RING_REQUIRE_FIXED |
@@ -20,6 +25,10 @@ static int check_flags(unsigned int flags)
 	const unsigned int uring = SAFERRING_RING_REQUIRE_URING |
 				   SAFERRING_RING_AVOID_URING;
 	const unsigned int other = SAFERRING_RING_FOREIGN |
+				   SAFERRING_RING_SQPOLL |
+				   SAFERRING_RING_IOPOLL |
+				   SAFERRING_RING_ONE_THREAD |
+				   SAFERRING_RING_COMMANDS |
 				   SAFERRING_RING_LATENCY;
 
 	if (!(flags & ~(fixed | uring | other)) &&
@@ -36,6 +45,16 @@ static int check_options(const struct saferring_ring_options *options)
 		return sr_fail_argument("ring_create",
 					"depth %u, at most %u", options->depth,
 					SAFERRING_RING_DEPTH_MAX);
+	if (options->preset > SAFERRING_PRESET_PRODUCTION)
+		return sr_fail_argument("ring_create", "preset %u",
+					options->preset);
+	if (options->completions &&
+	    (options->completions < depth_of(options) ||
+	     options->completions > SAFERRING_RING_COMPLETIONS_MAX))
+		return sr_fail_argument("ring_create",
+					"room for %u completions, allowed are the depth to %u",
+					options->completions,
+					SAFERRING_RING_COMPLETIONS_MAX);
 	if (!options->pools || !options->pool_count ||
 	    options->pool_count > SAFERRING_POOLS_MAX)
 		return sr_fail_argument("ring_create",
@@ -73,7 +92,6 @@ static int attach_pools(struct saferring_ring *ring,
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
 		ring->attached[pool->id] = &ring->attachment[number];
-		ring->by_pool[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
 	ring->attachment_count = count;
@@ -199,9 +217,10 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
 	ring->free = calloc(ring->depth, sizeof(*ring->free));
 	ring->pending = calloc(room, sizeof(*ring->pending));
+	ring->doomed = calloc(ring->depth, sizeof(*ring->doomed));
 	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
 	if (!ring->operation || !ring->state || !ring->free ||
-	    !ring->pending || !ring->attachment)
+	    !ring->pending || !ring->doomed || !ring->attachment)
 		return sr_fail_memory("ring_create",
 				      ring->depth * sizeof(*ring->operation));
 	ring->pending_mask = room - 1;
@@ -218,6 +237,7 @@ void sr_ring_free(struct saferring_ring *ring)
 	free(ring->state);
 	free(ring->free);
 	free(ring->pending);
+	free(ring->doomed);
 	free(ring->attachment);
 	free(ring->watch);
 	free(ring);
@@ -355,6 +375,15 @@ static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
 		       SR_FIXED_BUFFERS_MAX);
 }
 
+static void for_each_pool(const struct saferring_ring *ring,
+			  void (*function)(struct saferring_pool *pool))
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		function(ring->attachment[number].pool);
+}
+
 static int register_regions(struct saferring_ring *ring)
 {
 	const unsigned int count = count_pieces(ring);
@@ -367,7 +396,9 @@ static int register_regions(struct saferring_ring *ring)
 	if (!iovec)
 		return sr_fail_memory("ring_create", count * sizeof(*iovec));
 	fill_pieces(ring, iovec);
+	for_each_pool(ring, sr_pool_expose);
 	error = sr_uring_register(ring, iovec, count);
+	for_each_pool(ring, sr_pool_hide);
 	free(iovec);
 	if (error)
 		return fail_register(ring, error);
@@ -455,6 +486,16 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
+/* Pools with a depth have more to be looked at than the short way does. */
+static void open_short_way(struct saferring_ring *ring)
+{
+	unsigned int id;
+
+	for (id = 0; id < SR_IDS && !ring->wide; id++)
+		if (ring->attached[id] && !ring->attached[id]->pool->depth)
+			ring->by_pool[id] = ring->attached[id];
+}
+
 static int set_up(struct saferring_ring *ring,
 		  const struct saferring_ring_options *options)
 {
@@ -466,9 +507,10 @@ static int set_up(struct saferring_ring *ring,
 		error = watch_pools(ring);
 	if (error)
 		return error;
-	error = sr_uring_open(ring, options->flags);
+	error = sr_setup(ring, options);
 	if (error)
 		return error;
+	open_short_way(ring);
 	sr_uring_probe(ring);
 	error = set_fixed(ring, options->flags);
 	if (error)
@@ -495,7 +537,7 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
+	ring->depth = depth_of(&known);
 	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
 	sr_name(ring->name, known.name, "ring");
 	error = sr_account_ring(ring, known.flags & SAFERRING_RING_LATENCY);
@@ -518,12 +560,16 @@ static uint64_t now_ms(void)
 	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
-/* Wait a little for a completion, in whatever way this kernel knows. */
+/*
+ * Wait a little for a completion, in whatever way this kernel knows, and also if
+ * it does not let this thread wait.
+ */
 static void wait_a_little(struct saferring_ring *ring)
 {
 	const struct timespec millisecond = { .tv_nsec = 1000000 };
+	const int result = sr_uring_enter(ring, 1, 10000000);
 
-	if (sr_uring_enter(ring, 1, 10000000) == -EOPNOTSUPP)
+	if (result < 0 && result != -ETIME && result != -EINTR)
 		nanosleep(&millisecond, NULL);
 }
 
@@ -617,6 +663,7 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.fd = ring->uring.ring_fd;
 	info.name = ring->name;
 	info.reason = ring->reason;
+	info.setup = ring->setup;
 	info.engine = ring->engine ? SAFERRING_ENGINE_THREADS :
 				     SAFERRING_ENGINE_IO_URING;
 	info.engine_reason = ring->engine_reason;

@@ -3,93 +3,55 @@
  * The kernel's side of a ring, by liburing, or in its place an engine of threads.
  * No other file of the library tells one from the other.
  *
- * SQPOLL is not used. So the kernel looks at the submission queue only inside
- * io_uring_enter(), and what it has not taken can be changed and taken back.
+ * Without SQPOLL the kernel looks at the submission queue only inside
+ * io_uring_enter(), and what it has not taken can be changed and taken back. With
+ * it that goes for what has not been flushed.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "account.h"
 #include "internal.h"
 #include "engine.h"
 
-/* What is asked of the kernel, best first: older ones refuse with -EINVAL. */
-static const unsigned int setup_flags[] = {
-	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |
-		IORING_SETUP_TASKRUN_FLAG,
-	IORING_SETUP_SUBMIT_ALL,
-	0,
-};
-
-static int open_uring(struct saferring_ring *ring)
+/*
+ * With SQPOLL entries are taken while others are queued, and requests to cancel
+ * come beside the operations: there is room for both.
+ */
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
+		  const struct saferring_ring_options *options)
 {
-	const size_t count = sizeof(setup_flags) / sizeof(setup_flags[0]);
-	struct io_uring_params params;
-	size_t try;
-	int error = -EINVAL;
-
-	for (try = 0; try < count && error == -EINVAL; try++) {
-		memset(&params, 0, sizeof(params));
-		params.flags = setup_flags[try];
-		error = io_uring_queue_init_params(ring->depth, &ring->uring,
-						   &params);
-	}
-	if (!error)
-		ring->setup_flags = params.flags;
-	return error;
-}
-
-static int open_engine(struct saferring_ring *ring, const char *reason)
-{
-	int error = sr_engine_open(&ring->engine, &ring->uring, ring->depth);
-
-	snprintf(ring->engine_reason, sizeof(ring->engine_reason), "%s",
-		 reason);
-	if (!error)
-		return 0;
-	return sr_fail(&(struct sr_fault){
-			       .code = error,
-			       .reason = SAFERRING_REASON_SYSTEM,
-			       .operation = "ring_create",
-			       .kind = "ring",
-			       .name = ring->name,
-			       .cure = error == -EAGAIN ?
-					       "ulimit -u, TasksMax= of systemd" :
-					       NULL,
-		       },
-		       "%s, and an engine of threads could not be started: %s",
-		       reason, strerror(-error));
-}
-
-static bool avoids_uring(unsigned int flags, const char **why)
-{
-	const char *wanted = getenv("SAFERRING_ENGINE");
-
-	if (flags & SAFERRING_RING_REQUIRE_URING)
-		return false;
-	*why = "SAFERRING_RING_AVOID_URING was set";
-	if (flags & SAFERRING_RING_AVOID_URING)
-		return true;
-	*why = "SAFERRING_ENGINE is threads";
-	return wanted && !strcmp(wanted, "threads");
-}
-
-int sr_uring_open(struct saferring_ring *ring, unsigned int flags)
-{
-	const char *why;
+	unsigned int entries = ring->depth;
+	struct io_uring_params params = { .flags = flags };
 	int error;
 
-	if (avoids_uring(flags, &why))
-		return open_engine(ring, why);
-	error = open_uring(ring);
-	if (!error)
-		return 0;
-	sr_uring_fail(error, "ring_create", ring->name);
-	if (flags & SAFERRING_RING_REQUIRE_URING ||
-	    saferring_error_last()->reason != SAFERRING_REASON_NO_IO_URING)
+	if (flags & IORING_SETUP_SQPOLL)
+		entries = SR_MIN(2 * entries, SAFERRING_RING_DEPTH_MAX);
+	if (options->completions) {
+		params.flags |= IORING_SETUP_CQSIZE;
+		params.cq_entries = options->completions;
+	}
+	if (flags & IORING_SETUP_SQPOLL && options->poll_cpu) {
+		params.flags |= IORING_SETUP_SQ_AFF;
+		params.sq_thread_cpu = options->poll_cpu - 1;
+	}
+	params.sq_thread_idle = options->poll_ms;
+	error = io_uring_queue_init_params(entries, &ring->uring, &params);
+	if (error)
 		return error;
-	return open_engine(ring, saferring_error_last()->what);
+	ring->setup_flags = params.flags;
+	ring->flushes = params.flags & IORING_SETUP_SQPOLL;
+	ring->polled = params.flags & IORING_SETUP_IOPOLL;
+	ring->wide = params.flags & IORING_SETUP_SQE128;
+	return 0;
+}
+
+/* By a number that belongs to this thread. */
+int sr_uring_register_self(struct saferring_ring *ring)
+{
+	const int count = io_uring_register_ring_fd(&ring->uring);
+
+	return count == 1 ? 0 : -EINVAL;
 }
 
 /*
@@ -235,44 +197,52 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 						NULL);
 }
 
-/* How many of the first @taken entries in the queue were no operation's. */
-static unsigned int requests_among(struct saferring_ring *ring,
-				   unsigned int taken)
+/* Requests lie behind all operations, and what was not taken of them goes. */
+static void drop_requests(struct saferring_ring *ring)
 {
-	unsigned int number, count = 0;
+	struct io_uring_sq *sq = &ring->uring.sq;
 
-	for (number = 0; number < taken && ring->requests; number++)
-		count += sr_uring_queued(ring, number)->user_data ==
-			 SR_KEY_CANCEL;
-	return count;
+	for (; ring->requests; ring->requests--) {
+		ring->doomed[ring->doomed_count++] =
+			sr_uring_queued(ring, ring->queued - 1)->addr;
+		sq->sqe_tail--;
+		ring->queued--;
+	}
+	if (ring->flushes)
+		return;
+	sq->sqe_head = SR_MIN(sq->sqe_head, sq->sqe_tail);
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 }
 
 /*
  * What the kernel has taken is read off its head of the queue: the calls do not
- * tell when they also fail.
+ * tell when they also fail. With SQPOLL it is what it was shown.
  */
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns)
 {
 	const unsigned int *head = ring->uring.sq.khead;
-	const unsigned int before = *head;
+	const unsigned int before = *head, queued = ring->queued;
 	unsigned int taken, requests = 0;
 	int result;
 
 	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
 		sr_account_stamp(ring);
 	result = enter(ring, min, timeout_ns);
-	taken = io_uring_smp_load_acquire(head) - before;
-	if (SAFERRING_UNLIKELY(ring->requests))
-		requests = requests_among(ring, taken);
+	taken = ring->flushes ? queued :
+				io_uring_smp_load_acquire(head) - before;
 	ring->stats.enters++;
+	ring->queued -= taken;
+	if (SAFERRING_UNLIKELY(ring->requests)) {
+		requests = ring->requests - SR_MIN(ring->requests, ring->queued);
+		ring->requests -= requests;
+		drop_requests(ring);
+	}
 	ring->stats.submitted += taken - requests;
 	sr_account_enter(&ring->stats, ring->words);
-	ring->queued -= taken;
-	ring->requests -= requests;
 	if (result < 0 && !taken)
 		return result;
-	return (int)taken;
+	return (int)(taken - requests);
 }
 
 unsigned int sr_uring_ready(struct saferring_ring *ring)
@@ -284,35 +254,27 @@ unsigned int sr_uring_ready(struct saferring_ring *ring)
 	if (ring->engine)
 		return sr_engine_ready(ring->engine);
 	ready = io_uring_cq_ready(&ring->uring);
-	if (ready || !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+	if (ready || (!ring->polled &&
+		      !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside)))
 		return ready;
 	ring->stats.enters++;
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
 }
 
-/*
- * An entry of the queue that is no operation's. If there is none free, all that
- * is queued is started.
- */
-static struct io_uring_sqe *next_request(struct saferring_ring *ring)
+/* An entry of the queue that is no operation's. */
+static int add_request(struct saferring_ring *ring, uint64_t key,
+		       unsigned int flags)
 {
-	if (ring->queued == *ring->uring.sq.kring_entries) {
-		sr_ring_prepare(ring);
-		sr_uring_enter(ring, 0, 0);
-	}
-	if (ring->queued == *ring->uring.sq.kring_entries)
-		return NULL;
-	return sr_uring_next(ring);
-}
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int used =
+		sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+	struct io_uring_sqe *sqe;
 
-static int queue_cancel(struct saferring_ring *ring, uint64_t key,
-			unsigned int flags)
-{
-	struct io_uring_sqe *sqe = next_request(ring);
-
-	if (!sqe)
+	if (used >= *sq->kring_entries)
 		return -EAGAIN;
+	sqe = sr_uring_next_any(ring);
+	memset(sqe, 0, sizeof(*sqe) << ring->wide);
 	io_uring_prep_cancel64(sqe, key, (int)flags);
 	sqe->user_data = SR_KEY_CANCEL;
 	ring->queued++;
@@ -320,27 +282,23 @@ static int queue_cancel(struct saferring_ring *ring, uint64_t key,
 	return 0;
 }
 
-int sr_uring_cancel_later(struct saferring_ring *ring, uint64_t key)
+/*
+ * Only now, so that operations never find the queue full of requests. What finds
+ * no room waits for the next time.
+ */
+void sr_uring_add_requests(struct saferring_ring *ring)
 {
-	return queue_cancel(ring, key, 0);
-}
-
-/* Nothing else is queued when a ring is drained. */
-static int submit_requests(struct saferring_ring *ring)
-{
-	sr_uring_enter(ring, 0, 0);
-	if (!ring->queued)
-		return 0;
-	sr_uring_withdraw(ring);
-	ring->queued = 0;
-	ring->requests = 0;
-	return -EAGAIN;
+	while (ring->doomed_count &&
+	       !add_request(ring, ring->doomed[ring->doomed_count - 1], 0))
+		ring->doomed_count--;
 }
 
 static int cancel_any(struct saferring_ring *ring)
 {
-	queue_cancel(ring, 0, IORING_ASYNC_CANCEL_ANY);
-	return submit_requests(ring);
+	add_request(ring, 0, IORING_ASYNC_CANCEL_ANY);
+	sr_uring_enter(ring, 0, 0);
+	ring->doomed_count = 0;
+	return 0;
 }
 
 /* Before Linux 5.19: one by one, by key. */
@@ -348,11 +306,14 @@ static int cancel_each(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	ring->doomed_count = 0;
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word &&
-		    queue_cancel(ring, ring->operation[number].key, 0))
-			break;
-	return submit_requests(ring);
+		if (ring->operation[number].word)
+			ring->doomed[ring->doomed_count++] =
+				ring->operation[number].key;
+	sr_uring_add_requests(ring);
+	sr_uring_enter(ring, 0, 0);
+	return 0;
 }
 
 int sr_uring_cancel_all(struct saferring_ring *ring)
@@ -363,7 +324,8 @@ int sr_uring_cancel_all(struct saferring_ring *ring)
 
 /*
  * liburing keeps the n-th entry of the queue in the n-th SQE, so stepping its
- * own head and tail and the kernel's tail back empties the queue.
+ * own head and tail and the kernel's tail back empties the queue. With SQPOLL
+ * the kernel's tail is where it is to be.
  */
 void sr_uring_withdraw(struct saferring_ring *ring)
 {
@@ -372,16 +334,8 @@ void sr_uring_withdraw(struct saferring_ring *ring)
 
 	sq->sqe_head = first;
 	sq->sqe_tail = first;
-	io_uring_smp_store_release(sq->ktail, first);
-}
-
-struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
-				     unsigned int number)
-{
-	const struct io_uring_sq *sq = &ring->uring.sq;
-	const unsigned int position = sq->sqe_tail - ring->queued + number;
-
-	return &sq->sqes[position & *sq->kring_mask];
+	if (!ring->flushes)
+		io_uring_smp_store_release(sq->ktail, first);
 }
 
 int sr_uring_fail(int code, const char *operation, const char *name)

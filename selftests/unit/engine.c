@@ -116,7 +116,8 @@ static void run_on_engine(scenario_fn *scenario)
 {
 	struct bench bench = { .engine = NULL };
 
-	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, DEPTH), 0);
+	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, DEPTH,
+					0), 0);
 	scenario(&bench);
 	sr_engine_close(bench.engine);
 }
@@ -745,7 +746,7 @@ static void waiting_ends_in_time(void **state)
 	struct sr_engine *engine;
 
 	(void)state;
-	assert_int_equal(sr_engine_open(&engine, &uring, 4), 0);
+	assert_int_equal(sr_engine_open(&engine, &uring, 4, 0), 0);
 	errno = 77;
 	assert_int_equal(sr_engine_enter(engine, 1, 1000000), -ETIME);
 	assert_int_equal(sr_engine_enter(engine, 1, 0), -ETIME);
@@ -758,7 +759,8 @@ static void what_it_does_not_know_is_refused(void **state)
 	struct bench bench = { .engine = NULL };
 
 	(void)state;
-	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, 4), 0);
+	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, 4,
+					0), 0);
 	PREPARE(&bench, 1, io_uring_prep_recv, 0, NULL, 0, 0)->flags |=
 		IOSQE_BUFFER_SELECT;
 	assert_int_equal(result_of(&bench), -ENOBUFS);
