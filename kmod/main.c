@@ -128,9 +128,12 @@ static int __init sring_init(void)
 	sring_queue = alloc_workqueue("safer_ring", WQ_UNBOUND, 0);
 	if (!sring_queue)
 		return -ENOMEM;
-	ret = sring_cache_init();
+	ret = sring_stats_init();
 	if (ret)
 		goto err_destroy_queue;
+	ret = sring_cache_init();
+	if (ret)
+		goto err_exit_stats;
 	ret = sring_chardev_init();
 	if (ret)
 		goto err_exit_cache;
@@ -139,6 +142,8 @@ static int __init sring_init(void)
 
 err_exit_cache:
 	sring_cache_exit();
+err_exit_stats:
+	sring_stats_exit();
 err_destroy_queue:
 	destroy_workqueue(sring_queue);
 	return ret;
@@ -150,6 +155,7 @@ static void __exit sring_exit(void)
 	sring_chardev_exit();
 	sring_quarantine_exit();
 	sring_cache_exit();
+	sring_stats_exit();
 	destroy_workqueue(sring_queue);
 }
 
