@@ -360,7 +360,7 @@ static int traced(FIXTURE_DATA(observe) *self, const char *event, long long id)
 		return -1;
 	snprintf(word, sizeof(word), "safer_ring_%s: region=%lld ", event, id);
 	while ((line = strsep(&rest, "\n")))
-		n += strstr(line, word) != NULL;
+		n += !!strstr(line, word);
 	return n;
 }
 
