@@ -39,6 +39,7 @@ static const struct kernel_param_ops sring_slots_ops = {
 };
 
 module_param_cb(slots, &sring_slots_ops, &slots, 0644);
+__MODULE_PARM_TYPE(slots, "uint");
 MODULE_PARM_DESC(slots, "regions that one open file can hold, 1 to 16384 (default 4096); for files opened from now on");
 module_param(region_max, ulong, 0644);
 MODULE_PARM_DESC(region_max, "bytes of the largest region (default and limit: 64 GiB)");
