@@ -108,7 +108,6 @@ static int close_prepare(struct world *w)
 	return sr_ioctl(w->other, SAFER_RING_IMPORT, &import);
 }
 
-
 static const struct operation op_close = {
 	.prepare = close_prepare,
 	.run = close_other,

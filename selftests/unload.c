@@ -112,11 +112,12 @@ static long long node_free(int node)
 {
 	FILE *file = fopen("/proc/zoneinfo", "r");
 	long long pages = -1, n;
+	int at = -1, next;
 	char line[256];
-	int at = -1;
 
 	while (file && fgets(line, sizeof(line), file)) {
-		sscanf(line, "Node %d, zone", &at);
+		if (sscanf(line, "Node %d, zone", &next) == 1)
+			at = next;
 		if (at != node)
 			continue;
 		if (sscanf(line, " pages free %lld", &n) == 1 ||
