@@ -91,7 +91,7 @@ struct folio *sring_cache_get(int node)
 
 	if (!folio)
 		return NULL;
-	sring_stat_add(SRING_STAT_CACHE_BYTES, -(s64)HPAGE_PMD_SIZE);
+	sring_stat_add(SRING_STAT_CACHE_BYTES, node, -(s64)HPAGE_PMD_SIZE);
 	/* In one go, as the page allocator does; the caller yields after it. */
 	for (i = 0; i < HPAGE_PMD_NR; i++)
 		clear_highpage(folio_page(folio, i));
@@ -106,7 +106,8 @@ struct folio *sring_cache_get(int node)
  */
 bool sring_cache_put(struct folio *folio)
 {
-	struct sring_cache *cache = &sring_caches[folio_nid(folio)];
+	int node = folio_nid(folio);
+	struct sring_cache *cache = &sring_caches[node];
 	unsigned long max = sring_param_cache_max() / HPAGE_PMD_SIZE;
 	bool kept;
 
@@ -120,7 +121,7 @@ bool sring_cache_put(struct folio *folio)
 	spin_unlock(&cache->lock);
 	if (!kept)
 		return false;
-	sring_stat_add(SRING_STAT_CACHE_BYTES, HPAGE_PMD_SIZE);
+	sring_stat_add(SRING_STAT_CACHE_BYTES, node, HPAGE_PMD_SIZE);
 	if (!delayed_work_pending(&sring_cache_work))
 		queue_delayed_work(sring_queue, &sring_cache_work,
 				   SRING_CACHE_IDLE);
@@ -128,9 +129,9 @@ bool sring_cache_put(struct folio *folio)
 }
 
 /* Give back up to @max folios, the oldest first. Return: how many. */
-static unsigned long sring_cache_trim(struct sring_cache *cache,
-				      unsigned long max)
+static unsigned long sring_cache_trim(int node, unsigned long max)
 {
+	struct sring_cache *cache = &sring_caches[node];
 	struct folio *folio, *next;
 	unsigned long nr = 0;
 	LIST_HEAD(trimmed);
@@ -146,7 +147,8 @@ static unsigned long sring_cache_trim(struct sring_cache *cache,
 		list_del(&folio->lru);
 		folio_put(folio);
 	}
-	sring_stat_add(SRING_STAT_CACHE_BYTES, -(s64)(nr * HPAGE_PMD_SIZE));
+	sring_stat_add(SRING_STAT_CACHE_BYTES, node,
+		       -(s64)(nr * HPAGE_PMD_SIZE));
 	return nr;
 }
 
@@ -161,7 +163,7 @@ bool sring_cache_drain(void)
 	int node;
 
 	for_each_node(node)
-		nr += sring_cache_trim(&sring_caches[node], ULONG_MAX);
+		nr += sring_cache_trim(node, ULONG_MAX);
 	return nr;
 }
 
@@ -175,7 +177,7 @@ static void sring_cache_tidy(struct work_struct *work)
 
 		if (time_after_eq(jiffies,
 				  READ_ONCE(cache->put_at) + SRING_CACHE_IDLE))
-			sring_cache_trim(cache, ULONG_MAX);
+			sring_cache_trim(node, ULONG_MAX);
 		more |= READ_ONCE(cache->nr);
 	}
 	if (more)
@@ -192,8 +194,7 @@ static unsigned long sring_cache_count(struct shrinker *shrinker,
 static unsigned long sring_cache_scan(struct shrinker *shrinker,
 				      struct shrink_control *sc)
 {
-	return sring_cache_trim(&sring_caches[sc->nid], sc->nr_to_scan) ?:
-	       SHRINK_STOP;
+	return sring_cache_trim(sc->nid, sc->nr_to_scan) ?: SHRINK_STOP;
 }
 
 static int sring_cache_shrinker_init(void)

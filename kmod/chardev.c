@@ -59,7 +59,6 @@ static struct miscdevice sring_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "safer_ring",
 	.fops = &sring_fops,
-	.groups = sring_sysfs_groups,
 	.mode = 0660,
 };
 
@@ -70,6 +69,7 @@ static struct miscdevice sring_misc = {
  */
 int sring_chardev_init(void)
 {
+	sring_misc.groups = sring_sysfs_groups;
 	return misc_register(&sring_misc);
 }
 

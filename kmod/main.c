@@ -39,6 +39,7 @@ static const struct kernel_param_ops sring_slots_ops = {
 };
 
 module_param_cb(slots, &sring_slots_ops, &slots, 0644);
+__MODULE_PARM_TYPE(slots, "uint");
 MODULE_PARM_DESC(slots, "regions that one open file can hold, 1 to 16384 (default 4096); for files opened from now on");
 module_param(region_max, ulong, 0644);
 MODULE_PARM_DESC(region_max, "bytes of the largest region (default and limit: 64 GiB)");
@@ -128,9 +129,12 @@ static int __init sring_init(void)
 	sring_queue = alloc_workqueue("safer_ring", WQ_UNBOUND, 0);
 	if (!sring_queue)
 		return -ENOMEM;
-	ret = sring_cache_init();
+	ret = sring_stats_init();
 	if (ret)
 		goto err_destroy_queue;
+	ret = sring_cache_init();
+	if (ret)
+		goto err_exit_stats;
 	ret = sring_chardev_init();
 	if (ret)
 		goto err_exit_cache;
@@ -139,6 +143,8 @@ static int __init sring_init(void)
 
 err_exit_cache:
 	sring_cache_exit();
+err_exit_stats:
+	sring_stats_exit();
 err_destroy_queue:
 	destroy_workqueue(sring_queue);
 	return ret;
@@ -150,6 +156,7 @@ static void __exit sring_exit(void)
 	sring_chardev_exit();
 	sring_quarantine_exit();
 	sring_cache_exit();
+	sring_stats_exit();
 	destroy_workqueue(sring_queue);
 }
 

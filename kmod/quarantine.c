@@ -35,15 +35,11 @@ static unsigned long sring_quarantine_delay(void)
 
 static void sring_quarantine_reap(struct sring_region *region)
 {
-	u64 before = region->charged;
-	u64 left = sring_region_reap(region);
-
-	sring_stat_add(SRING_STAT_QUARANTINE_BYTES, -(s64)(before - left));
-	if (left)
+	if (sring_region_reap(region))
 		return;
 	list_del(&region->quarantine);
-	sring_stat_add(SRING_STAT_QUARANTINE_REGIONS, -1);
-	sring_stat_add(SRING_STAT_REAPS, 1);
+	sring_stat_add(SRING_STAT_QUARANTINE_REGIONS, region->node, -1);
+	sring_stat_add(SRING_STAT_REAPS, region->node, 1);
 	trace_safer_ring_reap(region);
 	sring_region_put(region);
 }
@@ -92,8 +88,8 @@ u64 sring_quarantine_add(struct sring_region *region)
 	mutex_lock(&sring_quarantine_lock);
 	region->retired_at = jiffies;
 	list_add_tail(&region->quarantine, &sring_quarantine);
-	sring_stat_add(SRING_STAT_QUARANTINE_REGIONS, 1);
-	sring_stat_add(SRING_STAT_QUARANTINE_BYTES, left);
+	sring_stat_add(SRING_STAT_QUARANTINE_REGIONS, region->node, 1);
+	sring_region_count_bytes(region, SRING_STAT_QUARANTINE_BYTES, 1);
 	trace_safer_ring_quarantine(region);
 	mod_delayed_work(sring_queue, &sring_quarantine_work,
 			 SRING_QUARANTINE_SOON);

@@ -145,6 +145,28 @@ static int sring_region_populate(struct sring_region *region,
 	return sring_backend_populate(region, req);
 }
 
+/**
+ * sring_region_count_bytes - count a region's memory where it lies
+ * @region: no folio of which comes or goes meanwhile
+ * @stat: the counter
+ * @sign: 1 or -1
+ */
+void sring_region_count_bytes(struct sring_region *region, enum sring_stat stat,
+			      int sign)
+{
+	s64 bytes = sign * (s64)(PAGE_SIZE << region->order);
+	unsigned long i;
+
+	if (region->node != NUMA_NO_NODE) {
+		sring_stat_add(stat, region->node, sign * (s64)region->charged);
+		return;
+	}
+	for (i = 0; i < region->nr_folios; i++)
+		if (region->folios[i])
+			sring_stat_add(stat, folio_nid(region->folios[i]),
+				       bytes);
+}
+
 static struct sring_region *sring_region_try(const struct sring_request *req,
 					     unsigned int order, int node)
 {
@@ -159,9 +181,9 @@ static struct sring_region *sring_region_try(const struct sring_request *req,
 		sring_region_abandon(region);
 		return ERR_PTR(ret);
 	}
-	sring_stat_add(SRING_STAT_ALLOCS, 1);
-	sring_stat_add(SRING_STAT_REGIONS, 1);
-	sring_stat_add(SRING_STAT_LIVE_BYTES, region->length);
+	sring_stat_add(SRING_STAT_ALLOCS, region->node, 1);
+	sring_stat_add(SRING_STAT_REGIONS, region->node, 1);
+	sring_region_count_bytes(region, SRING_STAT_LIVE_BYTES, 1);
 	return region;
 }
 
@@ -338,9 +360,9 @@ int sring_region_mmap(struct sring_region *region, struct vm_area_struct *vma)
 /* Give back a dead region's memory, or quarantine it. */
 static u64 sring_region_bury(struct sring_region *region)
 {
-	sring_stat_add(SRING_STAT_REGIONS, -1);
-	sring_stat_add(SRING_STAT_LIVE_BYTES, -(s64)region->length);
-	sring_stat_add(SRING_STAT_FREES, 1);
+	sring_stat_add(SRING_STAT_REGIONS, region->node, -1);
+	sring_region_count_bytes(region, SRING_STAT_LIVE_BYTES, -1);
+	sring_stat_add(SRING_STAT_FREES, region->node, 1);
 	trace_safer_ring_free(region);
 	return sring_quarantine_add(region);
 }
@@ -448,12 +470,14 @@ bool sring_region_pinned(struct sring_region *region)
  *
  * A reference is taken by GUP only while the count is not zero, so a freeze at
  * one proves that the folio is ours alone; and no page table leads to it, so it
- * stays so.
+ * stays so. What comes out of the quarantine is counted as that.
  *
  * Return: bytes that are left.
  */
 u64 sring_region_reap(struct sring_region *region)
 {
+	bool in_quarantine = !list_empty(&region->quarantine);
+	s64 bytes = PAGE_SIZE << region->order;
 	u64 given_back = 0, left;
 	unsigned long i;
 
@@ -467,9 +491,12 @@ u64 sring_region_reap(struct sring_region *region)
 			continue;
 		folio_ref_unfreeze(folio, 1);
 		region->folios[i] = NULL;
+		if (in_quarantine)
+			sring_stat_add(SRING_STAT_QUARANTINE_BYTES,
+				       folio_nid(folio), -bytes);
 		if (region->order != HPAGE_PMD_ORDER || !sring_cache_put(folio))
 			folio_put(folio);
-		given_back += PAGE_SIZE << region->order;
+		given_back += bytes;
 		cond_resched();
 	}
 	sring_region_uncharge(region, given_back);

@@ -98,6 +98,29 @@ void sring_quota_put(struct sring_quota_user *user);
 void sring_quota_usage(struct sring_quota_usage *usage);
 
 /*
+ * sysfs.c: counters for people and monitoring
+ */
+
+enum sring_stat {
+	SRING_STAT_REGIONS,
+	SRING_STAT_LIVE_BYTES,
+	SRING_STAT_QUARANTINE_REGIONS,
+	SRING_STAT_QUARANTINE_BYTES,
+	SRING_STAT_ALLOCS,
+	SRING_STAT_FREES,
+	SRING_STAT_REAPS,
+	SRING_STAT_CACHE_BYTES,
+	SRING_STAT_NR,
+};
+
+extern const struct attribute_group **sring_sysfs_groups;
+
+int sring_stats_init(void);
+void sring_stats_exit(void);
+void sring_stat_add(enum sring_stat stat, int node, s64 delta);
+u64 sring_stat_read(enum sring_stat stat);
+
+/*
  * region.c: what is the same for every backend
  */
 
@@ -187,6 +210,8 @@ void sring_region_count(struct sring_region *region,
 			struct sring_folio_counts *counts);
 bool sring_region_pinned(struct sring_region *region);
 u64 sring_region_reap(struct sring_region *region);
+void sring_region_count_bytes(struct sring_region *region, enum sring_stat stat,
+			      int sign);
 int sring_region_node(const struct sring_region *region);
 void sring_region_show(struct sring_region *region, struct seq_file *seq);
 void sring_region_for_each(void (*fn)(struct sring_region *region, void *arg),
@@ -320,27 +345,6 @@ u64 sring_mmap_cookie(u32 slot, u64 generation);
 
 void sring_debugfs_init(void);
 void sring_debugfs_exit(void);
-
-/*
- * sysfs.c: counters for people and monitoring
- */
-
-enum sring_stat {
-	SRING_STAT_REGIONS,
-	SRING_STAT_LIVE_BYTES,
-	SRING_STAT_QUARANTINE_REGIONS,
-	SRING_STAT_QUARANTINE_BYTES,
-	SRING_STAT_ALLOCS,
-	SRING_STAT_FREES,
-	SRING_STAT_REAPS,
-	SRING_STAT_CACHE_BYTES,
-	SRING_STAT_NR,
-};
-
-extern const struct attribute_group *sring_sysfs_groups[];
-
-void sring_stat_add(enum sring_stat stat, s64 delta);
-u64 sring_stat_read(enum sring_stat stat);
 
 /*
  * main.c: the queue for what is done later, and the parameters as they are now

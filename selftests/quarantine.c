@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "safer_ring_test.h"
+#include "frames.h"
 #include "uring.h"
 
 #define LENGTH	(8UL << 20)
@@ -57,17 +58,6 @@ static __u64 quarantined(FIXTURE_DATA(quarantine) *self)
 	       info.quarantine - self->before.quarantine;
 }
 
-/* The physical page under an address, as /proc/self/pagemap tells root; or 0. */
-static __u64 frame_of(int pagemap, char *at)
-{
-	__u64 entry = 0;
-
-	if (pread(pagemap, &entry, sizeof(entry),
-		  (uintptr_t)at / PAGE * sizeof(entry)) != sizeof(entry))
-		return 0;
-	return entry & (1ULL << 63) ? entry & ((1ULL << 55) - 1) : 0;
-}
-
 static int compare(const void *a, const void *b)
 {
 	const __u64 *x = a, *y = b;
@@ -82,7 +72,7 @@ static size_t shared_frames(int pagemap, char *map, size_t length,
 	size_t at, shared = 0;
 
 	for (at = 0; at < length; at += PAGE) {
-		__u64 frame = frame_of(pagemap, map + at);
+		__u64 frame = sr_frame(pagemap, map + at);
 
 		shared += bsearch(&frame, frames, n, sizeof(frame), compare) !=
 			  NULL;
@@ -133,7 +123,7 @@ TEST_F_TIMEOUT(quarantine, no_page_reaches_anybody_while_a_ring_has_it, 600)
 	ASSERT_LE(0, pagemap);
 	memset(self->map, 0x11, LENGTH);
 	for (i = 0; i < n; i++) {
-		frames[i] = frame_of(pagemap, self->map + i * PAGE);
+		frames[i] = sr_frame(pagemap, self->map + i * PAGE);
 		if (!frames[i])
 			SKIP(return, "pagemap tells no frames: not root?");
 	}

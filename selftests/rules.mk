@@ -54,6 +54,16 @@ kselftest: | $(CACHE)/linux-source/current	## build the kselftest target
 		KSFT_INSTALL_PATH=$(CURDIR)/$(KSELFTEST_INSTALL) install \
 		$(if $(filter 1,$(V)),,-s) $(if $(filter 1,$(V)),,>/dev/null)
 
+# Processes that allocate, share and die at random, for as long as one likes.
+MINUTES ?= 5
+.PHONY: stress
+stress: deps	## many processes that die at random, for MINUTES=5, on KERNEL
+	$(Q)$(MAKE) -s --no-print-directory vm-ready
+	$(Q)selftests/vm/run --kernel $(KERNEL) $(VM_MODULE) --timeout 0 -- \
+		SAFER_RING_STRESS_SECONDS=$$(($(MINUTES) * 60)) \
+		$(KSELFTEST_INSTALL)/run_kselftest.sh -o 7200 \
+		-t safer_ring:stress
+
 # --- an unmodified program on the module's memory
 
 CHECK_VM += selftests/check/fio

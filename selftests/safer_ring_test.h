@@ -147,15 +147,15 @@ static inline __u64 sr_word(const struct sr_control *control, __u32 slot)
 	return __atomic_load_n(&control->words[slot], __ATOMIC_ACQUIRE);
 }
 
-/* A counter below /sys/class/misc/safer_ring/stats, or -errno. */
-static inline long long sr_stat(const char *name)
+/* A counter below /sys/class/misc/safer_ring, or -errno. */
+static inline long long sr_counter(const char *directory, const char *name)
 {
 	long long value = -EIO;
 	char path[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/sys/class/misc/safer_ring/stats/%s",
-		 name);
+	snprintf(path, sizeof(path), "/sys/class/misc/safer_ring/%s/%s",
+		 directory, name);
 	file = fopen(path, "r");
 	if (!file)
 		return -errno;
@@ -163,6 +163,21 @@ static inline long long sr_stat(const char *name)
 		value = -EIO;
 	fclose(file);
 	return value;
+}
+
+/* One of all nodes together, or -errno. */
+static inline long long sr_stat(const char *name)
+{
+	return sr_counter("stats", name);
+}
+
+/* One of a node, or -errno. */
+static inline long long sr_node_stat(int node, const char *name)
+{
+	char directory[16];
+
+	snprintf(directory, sizeof(directory), "node%d", node);
+	return sr_counter(directory, name);
 }
 
 /* Change a parameter of the module. Return: 0 or -errno. */

@@ -16,6 +16,8 @@
 /* Records at this level or worse are reports, whatever they say: critical. */
 #define WORST_LEVEL	2
 
+#define PAGE_DUMPED	"page dumped because"
+
 /*
  * Words of the kernel's reports. A fault of a user process reads "traps: name[1]
  * general protection fault ip:...", hence the punctuation in some.
@@ -75,7 +77,7 @@ static const char *const report_words[] = {
 	"bad page",
 	"bad pmd",
 	"bad pud",
-	"page dumped because",
+	PAGE_DUMPED,
 	"non-zero pgtables_bytes",
 	"page allocation failure",
 	"Trying to vfree()",
@@ -99,6 +101,15 @@ static const char *const report_words[] = {
 	/* module */
 	"disagrees about version of symbol",
 	"Unknown symbol",
+};
+
+/*
+ * A page that keeps its block of memory from going offline is shown: an answer to
+ * whoever asked for that, and no report.
+ */
+static const char *const dump_answers[] = {
+	PAGE_DUMPED ": unmovable page",
+	PAGE_DUMPED ": migration failure",
 };
 
 static int kmsg = -1;
@@ -136,6 +147,9 @@ static bool is_report(const char *text, unsigned int level)
 	}
 	if (level <= WORST_LEVEL)
 		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(dump_answers); i++)
+		if (strstr(text, dump_answers[i]))
+			return false;
 	for (size_t i = 0; i < ARRAY_SIZE(report_words); i++)
 		if (strstr(text, report_words[i]))
 			return true;
