@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Measuring a row on a machine that is not quiet.
+ *
+ * Slices of about a tenth of a millisecond of subject, twin, and twin again lie
+ * side by side in an order drawn by lot, so that whatever the machine does hits
+ * all three alike. Each triple gives one ratio of subject to twin, and one of
+ * twin to twin, the control. Their medians are what is reported. As long as a
+ * verdict is not clear the number of triples is doubled.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bench.h"
+
+#define SLICE_NS   110000.0
+#define PAIRS_MIN  400U
+#define PAIRS_MAX  3200U
+/* Too few for an interval that means anything. */
+#define PAIRS_FEW  11U
+
+/* ---- what setup has to say ---- */
+
+static enum verdict outcome;
+static char outcome_reason[BENCH_TEXT];
+static uint64_t errors;
+static int first_error;
+
+void *row_skip(const char *reason, ...)
+{
+	va_list list;
+
+	va_start(list, reason);
+	vsnprintf(outcome_reason, sizeof(outcome_reason), reason, list);
+	va_end(list);
+	outcome = VERDICT_SKIPPED;
+	return NULL;
+}
+
+void *row_fail(const char *reason, ...)
+{
+	va_list list;
+
+	va_start(list, reason);
+	vsnprintf(outcome_reason, sizeof(outcome_reason), reason, list);
+	va_end(list);
+	outcome = VERDICT_FAIL;
+	return NULL;
+}
+
+void row_error(int code)
+{
+	if (!errors++)
+		first_error = code;
+}
+
+enum verdict row_outcome(char *reason, size_t length)
+{
+	enum verdict verdict = outcome;
+
+	if (errors) {
+		verdict = VERDICT_FAIL;
+		snprintf(reason, length, "%llu operations failed, first: %s",
+			 (unsigned long long)errors, strerror(abs(first_error)));
+	} else {
+		snprintf(reason, length, "%s", outcome_reason);
+	}
+	outcome = VERDICT_NONE;
+	outcome_reason[0] = '\0';
+	errors = 0;
+	return verdict;
+}
+
+/* ---- slices ---- */
+
+double slice_ns(void (*run)(void *, uint64_t), void *state, uint64_t calls)
+{
+	const uint64_t start = thread_ns();
+
+	run(state, calls);
+	return (double)(thread_ns() - start) - clock_cost_ns();
+}
+
+uint64_t slice_calls(void (*run)(void *, uint64_t), void *state, double length)
+{
+	uint64_t calls = 1;
+	double taken = slice_ns(run, state, calls);
+
+	if (!length)
+		length = SLICE_NS;
+	while (taken < length / 4) {
+		calls *= 2;
+		taken = slice_ns(run, state, calls);
+	}
+	/* Once more, now that everything is warm. */
+	taken = slice_ns(run, state, calls);
+	calls = (uint64_t)((double)calls * length / (taken > 1 ? taken : 1));
+	return calls ? calls : 1;
+}
+
+struct pairs {
+	unsigned int count;
+	double subject[PAIRS_MAX];
+	double twin[PAIRS_MAX];
+	double ratio[PAIRS_MAX];
+	double over[PAIRS_MAX];
+	double control[PAIRS_MAX];
+};
+
+struct sides {
+	const struct row *row;
+	void *state;
+	uint64_t subject_calls;
+	uint64_t twin_calls;
+	struct random random;
+};
+
+/* An order of three, drawn by lot. */
+static void shuffle(struct random *random, unsigned int order[3])
+{
+	unsigned int i, other, held;
+
+	for (i = 2; i > 0; i--) {
+		other = random_below(random, i + 1);
+		held = order[i];
+		order[i] = order[other];
+		order[other] = held;
+	}
+}
+
+static void take_triple(struct sides *sides, struct pairs *pairs)
+{
+	const struct row *row = sides->row;
+	unsigned int order[3] = { 0, 1, 2 };
+	const unsigned int at = pairs->count;
+	double taken[3];
+	size_t i;
+
+	shuffle(&sides->random, order);
+	for (i = 0; i < 3; i++) {
+		const bool subject = order[i] == 0;
+		const uint64_t calls = subject ? sides->subject_calls :
+						 sides->twin_calls;
+
+		taken[order[i]] = slice_ns(subject ? row->run_subject :
+						     row->run_twin,
+					   sides->state, calls) /
+				  (double)calls / row->per;
+	}
+	/* A clock that stood still says nothing. */
+	if (taken[0] <= 0 || taken[1] <= 0 || taken[2] <= 0)
+		return;
+	pairs->subject[at] = taken[0];
+	pairs->twin[at] = taken[1];
+	pairs->ratio[at] = taken[0] / taken[1];
+	pairs->over[at] = taken[0] - taken[1];
+	pairs->control[at] = taken[2] / taken[1];
+	pairs->count++;
+}
+
+static enum verdict judge_goal(const struct goal *goal,
+			       const struct result *result)
+{
+	const double slack = control_error(result->control);
+
+	switch (goal->kind) {
+	case GOAL_RATIO:
+		return judge(result->ratio, goal->ceiling, slack);
+	case GOAL_NS:
+		return judge(result->subject_ns, goal->ceiling, slack);
+	case GOAL_NS_OVER:
+		/* The error is one of the twin's time, not of the difference */
+		return judge(result->over, goal->ceiling,
+			     result->over.value ?
+			     slack * result->twin_ns.value /
+			     (result->over.value < 0 ? -result->over.value :
+			      result->over.value) : 0);
+	default:
+		return VERDICT_NONE;
+	}
+}
+
+static void conclude(const struct row *row, struct pairs *pairs,
+		     struct random *random, struct result *result)
+{
+	const unsigned int count = pairs->count;
+	size_t i;
+
+	result->pairs = count;
+	result->subject_ns = estimate_median(pairs->subject, count, random);
+	result->twin_ns = estimate_median(pairs->twin, count, random);
+	result->ratio = estimate_median(pairs->ratio, count, random);
+	result->over = estimate_median(pairs->over, count, random);
+	result->control = estimate_median(pairs->control, count, random);
+	result->verdict = VERDICT_NONE;
+	for (i = 0; i < GOALS_MAX; i++) {
+		result->judged[i] = judge_goal(&row->goal[i], result);
+		result->verdict = worse(result->verdict, result->judged[i]);
+	}
+	if (result->verdict == VERDICT_INCONCLUSIVE)
+		snprintf(result->reason, sizeof(result->reason),
+			 "the interval spans the ceiling after %u pairs; twin against itself %.4f to %.4f",
+			 count, result->control.low, result->control.high);
+	else
+		result->reason[0] = '\0';
+}
+
+static bool settled(const struct result *result)
+{
+	if (result->verdict == VERDICT_INCONCLUSIVE)
+		return false;
+	return result->verdict != VERDICT_NONE ||
+	       !control_error(result->control);
+}
+
+static void take_triples(struct sides *sides, uint64_t budget_ns,
+			 struct result *result)
+{
+	struct pairs *pairs = calloc(1, sizeof(*pairs));
+	const uint64_t end = wall_ns() + budget_ns;
+	unsigned int wanted = PAIRS_MIN, tries = 0;
+
+	if (!pairs)
+		abort();
+	do {
+		while (pairs->count < wanted && tries++ < 2 * PAIRS_MAX &&
+		       (pairs->count < PAIRS_FEW || wall_ns() < end))
+			take_triple(sides, pairs);
+		if (!pairs->count)
+			break;
+		conclude(sides->row, pairs, &sides->random, result);
+		wanted *= 2;
+	} while (wanted <= PAIRS_MAX && wall_ns() < end && !settled(result));
+	if (!pairs->count)
+		row_fail("the clock of the thread stands still");
+	free(pairs);
+}
+
+/*
+ * A thread of the kernel that does part of the work is not seen by the thread's
+ * clock.
+ */
+static bool punted(uint64_t process, uint64_t thread)
+{
+	return process > thread + thread / 20;
+}
+
+static void measure_state(const struct row *row, void *state,
+			  uint64_t budget_ns, struct result *result)
+{
+	struct sides sides = { .row = row, .state = state };
+	uint64_t process, thread;
+
+	random_seed(&sides.random, wall_ns());
+	sides.subject_calls = slice_calls(row->run_subject, state,
+					  row->slice_ns);
+	sides.twin_calls = slice_calls(row->run_twin, state, row->slice_ns);
+	process = process_ns();
+	thread = thread_ns();
+	take_triples(&sides, budget_ns, result);
+	if (!punted(process_ns() - process, thread_ns() - thread))
+		return;
+	result->verdict = VERDICT_INCONCLUSIVE;
+	snprintf(result->reason, sizeof(result->reason),
+		 "other threads did part of the work");
+}
+
+void measure(const struct row *row, uint64_t budget_ns, struct result *result)
+{
+	char reason[BENCH_TEXT];
+	enum verdict said;
+	void *state;
+
+	memset(result, 0, sizeof(*result));
+	state = row->setup(row);
+	if (state) {
+		measure_state(row, state, budget_ns, result);
+		row->teardown(state);
+	}
+	said = row_outcome(reason, sizeof(reason));
+	if (said == VERDICT_NONE)
+		return;
+	result->verdict = said;
+	memcpy(result->reason, reason, sizeof(reason));
+}
