@@ -111,6 +111,7 @@ struct goal {
  * @per: operations that one call makes
  * @size: bytes of an operation, or whatever @setup makes of it
  * @depth: operations in flight, or whatever @setup makes of it
+ * @regions: that the buffers lie in, 0 for 1
  * @slice_ns: length of a slice, 0 for the usual
  * @goal: what is to hold
  * @instructions: callgrind counts it, and the gate knows it
@@ -129,6 +130,7 @@ struct row {
 	unsigned int per;
 	size_t size;
 	unsigned int depth;
+	unsigned int regions;
 	unsigned int slice_ns;
 	struct goal goal[GOALS_MAX];
 	bool instructions;
@@ -180,6 +182,8 @@ struct options {
 
 extern struct options options;
 
+/* Threads inherit the one processor that rows are measured on: leave it. */
+void roam(void);
 /* Whether the name was asked for. */
 bool wanted(const char *name);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "special.h"
 #include "stage.h"
 
 #define MACRO_DEPTH_MAX 128U
@@ -491,3 +492,12 @@ const struct row macro_rows[] = {
 	},
 	{ 0 },
 };
+
+struct row macro_life_row(void)
+{
+	const struct row *row = macro_rows;
+
+	while (row->setup != life_up)
+		row++;
+	return *row;
+}

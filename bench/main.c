@@ -181,19 +181,25 @@ static void measure_row(const struct row *row)
 	tell(row, &result);
 }
 
-/* Moving to another processor in a slice would cost more than what is looked
- * for.
- */
+static cpu_set_t allowed;
+
+/* Moving to another processor would cost more than what is looked for. */
 static void stay(void)
 {
 	const int processor = sched_getcpu();
 	cpu_set_t set;
 
-	if (processor < 0)
+	if (processor < 0 || sched_getaffinity(0, sizeof(allowed), &allowed))
 		return;
 	CPU_ZERO(&set);
 	CPU_SET((size_t)processor, &set);
 	sched_setaffinity(0, sizeof(set), &set);
+}
+
+void roam(void)
+{
+	if (CPU_COUNT(&allowed))
+		sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
 static int run(void)

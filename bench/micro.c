@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "special.h"
 #include "stage.h"
 
 /* Handles that a row goes through, a power of two: in the first level cache. */
@@ -82,7 +83,8 @@ static bool hold_buffers(struct micro *micro, size_t size)
 		if (saferring_buffer_get(micro->stage.pool, &micro->handle[i]))
 			return false;
 		micro->number[i] = i;
-		micro->descriptor[i].address = micro->stage.address + i * size;
+		micro->descriptor[i].address = saferring_buffer_data(
+			micro->stage.pool, micro->handle[i]);
 		micro->descriptor[i].length = size;
 	}
 	return true;
@@ -94,6 +96,7 @@ static struct micro *micro_make(const struct row *row, size_t held)
 	const struct stage_plan plan = {
 		.buffers = row->depth,
 		.buffer_size = row->size,
+		.regions = row->regions,
 	};
 	struct micro *micro = calloc(1, sizeof(*micro));
 
@@ -176,6 +179,24 @@ static void valid_subject(void *state, uint64_t calls)
 		FORGET();
 	}
 	micro->at = at;
+}
+
+struct row micro_check_row(unsigned int buffers, unsigned int regions)
+{
+	return (struct row){
+		.name = "check",
+		.group = "scale",
+		.setup = far_up,
+		.teardown = micro_down,
+		.run_subject = check_subject,
+		.run_twin = check_twin,
+		.per = 1,
+		.size = 512,
+		.depth = buffers,
+		.regions = regions,
+		/* A walk through all of it. */
+		.slice_ns = buffers > 10000 ? buffers * 8 : 0,
+	};
 }
 
 /* ---- get and put ---- */

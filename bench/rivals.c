@@ -35,6 +35,7 @@ struct ck_buffer {
  * @library: what was opened, or NULL
  * @get: of a library: a buffer of SIZE, aligned to it
  * @put: of a library
+ * @size: bytes of a buffer
  * @plugin: a program part that brings its own loop, or NULL
  */
 struct rival {
@@ -45,6 +46,7 @@ struct rival {
 	void *(*get_flags)(size_t size, int flags);
 	void (*put_flags)(void *address, int flags);
 	const struct rival_plugin *plugin;
+	size_t size;
 	pthread_mutex_t lock;
 	uint64_t lifo[BUFFERS];
 	uint64_t free;
@@ -81,7 +83,7 @@ static void *rival_up(const struct row *row)
 {
 	const struct stage_plan plan = {
 		.buffers = BUFFERS,
-		.buffer_size = SIZE,
+		.buffer_size = row->size ? row->size : SIZE,
 		.depth = row->depth,
 	};
 	struct rival *rival = calloc(1, sizeof(*rival));
@@ -90,6 +92,7 @@ static void *rival_up(const struct row *row)
 		free(rival);
 		return NULL;
 	}
+	rival->size = plan.buffer_size;
 	pthread_mutex_init(&rival->lock, NULL);
 	for (; rival->free < BUFFERS; rival->free++)
 		rival->lifo[rival->free] = rival->free;
@@ -288,12 +291,13 @@ static void *register_up(const struct row *row)
 
 static void register_twin(void *state, uint64_t calls)
 {
-	struct io_uring *ring = &((struct rival *)state)->stage.raw;
-	struct iovec iovec = { .iov_len = SIZE };
+	struct rival *rival = state;
+	struct io_uring *ring = &rival->stage.raw;
+	struct iovec iovec = { .iov_len = rival->size };
 	int error;
 
 	while (calls--) {
-		iovec.iov_base = aligned_alloc(SIZE, SIZE);
+		iovec.iov_base = aligned_alloc(SIZE, rival->size);
 		error = io_uring_register_buffers(ring, &iovec, 1);
 		if (!error)
 			error = io_uring_unregister_buffers(ring);
@@ -397,9 +401,18 @@ const struct row rival_rows[] = {
 	{
 		RIVAL(register_up, register_twin),
 		.depth = 8,
-		.name = "rival.register",
-		.twin = "aligned_alloc, register, unregister, free",
-		.about = "a buffer got and put, beside registering each time",
+		.name = "rival.register_4k",
+		.twin = "aligned_alloc, register, unregister, free of 4 KiB",
+		.about = "a buffer of 4 KiB got and put, beside registering each time",
+		.goal = { { GOAL_RATIO, 0.001 } },
+	},
+	{
+		RIVAL(register_up, register_twin),
+		.depth = 8,
+		.size = 64 << 10,
+		.name = "rival.register_64k",
+		.twin = "aligned_alloc, register, unregister, free of 64 KiB",
+		.about = "a buffer of 64 KiB got and put, beside registering each time",
 		.goal = { { GOAL_RATIO, 0.001 } },
 	},
 	{ 0 },
