@@ -171,7 +171,6 @@ void row_error(int code);
 
 struct options {
 	bool full;
-	bool fit_only;
 	bool list;
 	bool count;
 	bool serve;
@@ -236,12 +235,10 @@ enum verdict row_outcome(char *reason, size_t length);
 struct machine {
 	unsigned int complaints;
 	char complaint[12][BENCH_TEXT];
-	bool fit; /* for verdicts on time */
 };
 
 void machine_look(struct machine *machine);
 void machine_record(const struct machine *machine);
-/* Why the verdict on a row cannot be trusted, or NULL. */
 bool machine_is_virtual(void);
 
 /* ---- record.c ---- */

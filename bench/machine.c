@@ -144,7 +144,6 @@ void machine_look(struct machine *machine)
 {
 	memset(machine, 0, sizeof(*machine));
 	look_at_load(machine);
-	machine->fit = !machine->complaints;
 	look_at_governor(machine);
 	if (machine_is_virtual())
 		complain(machine,

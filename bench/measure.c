@@ -15,6 +15,11 @@
 #include "bench.h"
 
 #define SLICE_NS   110000.0
+/* Part of a slice that is run before it, where it has several calls. */
+#define WARM_SHARE 8U
+/* Times that everything is set up anew, unless that is a lot of memory. */
+#define ROUNDS	    8U
+#define ROUND_BYTES (8UL << 20)
 #define PAIRS_MIN  400U
 #define PAIRS_MAX  3200U
 /* Too few for an interval that means anything. */
@@ -114,6 +119,7 @@ struct sides {
 	uint64_t subject_calls;
 	uint64_t twin_calls;
 	struct random random;
+	bool punted;
 };
 
 /* An order of three, drawn by lot. */
@@ -143,9 +149,13 @@ static void take_triple(struct sides *sides, struct pairs *pairs)
 		const uint64_t calls = subject ? sides->subject_calls :
 						 sides->twin_calls;
 
-		taken[order[i]] = slice_ns(subject ? row->run_subject :
-						     row->run_twin,
-					   sides->state, calls) /
+		void (*run)(void *, uint64_t) =
+			subject ? row->run_subject : row->run_twin;
+
+		/* What predicts branches and loads knows the other side. */
+		if (calls >= WARM_SHARE)
+			run(sides->state, calls / WARM_SHARE);
+		taken[order[i]] = slice_ns(run, sides->state, calls) /
 				  (double)calls / row->per;
 	}
 	/* A clock that stood still says nothing. */
@@ -214,29 +224,6 @@ static bool settled(const struct result *result)
 	       !control_error(result->control);
 }
 
-static void take_triples(struct sides *sides, uint64_t budget_ns,
-			 struct result *result)
-{
-	struct pairs *pairs = calloc(1, sizeof(*pairs));
-	const uint64_t end = wall_ns() + budget_ns;
-	unsigned int wanted = PAIRS_MIN, tries = 0;
-
-	if (!pairs)
-		abort();
-	do {
-		while (pairs->count < wanted && tries++ < 2 * PAIRS_MAX &&
-		       (pairs->count < PAIRS_FEW || wall_ns() < end))
-			take_triple(sides, pairs);
-		if (!pairs->count)
-			break;
-		conclude(sides->row, pairs, &sides->random, result);
-		wanted *= 2;
-	} while (wanted <= PAIRS_MAX && wall_ns() < end && !settled(result));
-	if (!pairs->count)
-		row_fail("the clock of the thread stands still");
-	free(pairs);
-}
-
 /*
  * A thread of the kernel that does part of the work is not seen by the thread's
  * clock.
@@ -246,41 +233,80 @@ static bool punted(uint64_t process, uint64_t thread)
 	return process > thread + thread / 20;
 }
 
-static void measure_state(const struct row *row, void *state,
-			  uint64_t budget_ns, struct result *result)
+/* Where memory happens to lie matters, too: each round has it elsewhere. */
+static unsigned int rounds_of(const struct row *row)
 {
-	struct sides sides = { .row = row, .state = state };
-	uint64_t process, thread;
+	return row->size * row->depth > ROUND_BYTES ? 1 : ROUNDS;
+}
 
-	random_seed(&sides.random, wall_ns());
-	sides.subject_calls = slice_calls(row->run_subject, state,
-					  row->slice_ns);
-	sides.twin_calls = slice_calls(row->run_twin, state, row->slice_ns);
+/* Returns false if there is no more to be had. */
+static bool take_round(struct sides *sides, struct pairs *pairs,
+		       unsigned int until, uint64_t end)
+{
+	const struct row *row = sides->row;
+	uint64_t process, thread;
+	unsigned int tries = 0;
+
+	sides->state = row->setup(row);
+	if (!sides->state)
+		return false;
+	sides->subject_calls = slice_calls(row->run_subject, sides->state,
+					   row->slice_ns);
+	sides->twin_calls = slice_calls(row->run_twin, sides->state,
+					row->slice_ns);
 	process = process_ns();
 	thread = thread_ns();
-	take_triples(&sides, budget_ns, result);
-	if (!punted(process_ns() - process, thread_ns() - thread))
-		return;
-	result->verdict = VERDICT_INCONCLUSIVE;
-	snprintf(result->reason, sizeof(result->reason),
-		 "other threads did part of the work");
+	while (pairs->count < until && tries++ < 2 * PAIRS_MAX &&
+	       (pairs->count < PAIRS_FEW || wall_ns() < end))
+		take_triple(sides, pairs);
+	sides->punted |= punted(process_ns() - process, thread_ns() - thread);
+	row->teardown(sides->state);
+	return pairs->count >= until;
+}
+
+static void take_rounds(struct sides *sides, uint64_t budget_ns,
+			struct pairs *pairs, struct result *result)
+{
+	const unsigned int rounds = rounds_of(sides->row);
+	const uint64_t end = wall_ns() + budget_ns;
+	unsigned int wanted = PAIRS_MIN, before = 0, round;
+	bool more = true;
+
+	do {
+		for (round = 1; round <= rounds && more; round++)
+			more = take_round(sides, pairs, before +
+					  (wanted - before) * round / rounds,
+					  end);
+		if (!pairs->count)
+			return;
+		conclude(sides->row, pairs, &sides->random, result);
+		before = wanted;
+		wanted *= 2;
+	} while (more && wanted <= PAIRS_MAX && !settled(result));
 }
 
 void measure(const struct row *row, uint64_t budget_ns, struct result *result)
 {
+	struct pairs *pairs = calloc(1, sizeof(*pairs));
+	struct sides sides = { .row = row };
 	char reason[BENCH_TEXT];
 	enum verdict said;
-	void *state;
 
+	if (!pairs)
+		abort();
 	memset(result, 0, sizeof(*result));
-	state = row->setup(row);
-	if (state) {
-		measure_state(row, state, budget_ns, result);
-		row->teardown(state);
+	random_seed(&sides.random, wall_ns());
+	take_rounds(&sides, budget_ns, pairs, result);
+	free(pairs);
+	if (sides.punted) {
+		result->verdict = VERDICT_INCONCLUSIVE;
+		snprintf(result->reason, sizeof(result->reason),
+			 "other threads did part of the work");
 	}
 	said = row_outcome(reason, sizeof(reason));
-	if (said == VERDICT_NONE)
+	if (said == VERDICT_NONE && result->pairs)
 		return;
-	result->verdict = said;
-	memcpy(result->reason, reason, sizeof(reason));
+	result->verdict = said == VERDICT_NONE ? VERDICT_INCONCLUSIVE : said;
+	snprintf(result->reason, sizeof(result->reason), "%s", reason[0] ?
+		 reason : "the clock of the thread stands still");
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "place.h"
 #include "special.h"
 #include "stage.h"
 
@@ -135,7 +136,7 @@ static void *far_up(const struct row *row)
 	return micro;
 }
 
-static void check_subject(void *state, uint64_t calls)
+static __always_inline void check_subject_loop(void *state, uint64_t calls)
 {
 	struct micro *micro = state;
 	struct saferring_pool *pool = micro->stage.pool;
@@ -149,8 +150,10 @@ static void check_subject(void *state, uint64_t calls)
 	micro->at = at;
 }
 
+PLACED(check_subject)
+
 /* The table is reached through the state, as the pool's is. */
-static void check_twin(void *state, uint64_t calls)
+static __always_inline void check_twin_loop(void *state, uint64_t calls)
 {
 	struct micro *micro = state;
 	const uint64_t *number = micro->number;
@@ -163,8 +166,10 @@ static void check_twin(void *state, uint64_t calls)
 	micro->at = at;
 }
 
+PLACED(check_twin)
+
 /* The check alone: the word, without the address. */
-static void valid_subject(void *state, uint64_t calls)
+static __always_inline void valid_subject_loop(void *state, uint64_t calls)
 {
 	struct micro *micro = state;
 	struct saferring_pool *pool = micro->stage.pool;
@@ -180,6 +185,8 @@ static void valid_subject(void *state, uint64_t calls)
 	}
 	micro->at = at;
 }
+
+PLACED(valid_subject)
 
 struct row micro_check_row(unsigned int buffers, unsigned int regions)
 {
@@ -201,7 +208,7 @@ struct row micro_check_row(unsigned int buffers, unsigned int regions)
 
 /* ---- get and put ---- */
 
-static void pool_subject(void *state, uint64_t calls)
+static __always_inline void pool_subject_loop(void *state, uint64_t calls)
 {
 	struct saferring_pool *pool = ((struct micro *)state)->stage.pool;
 	saferring_buffer buffer;
@@ -215,7 +222,9 @@ static void pool_subject(void *state, uint64_t calls)
 	}
 }
 
-static void pool_twin(void *state, uint64_t calls)
+PLACED(pool_subject)
+
+static __always_inline void pool_twin_loop(void *state, uint64_t calls)
 {
 	struct micro *micro = state;
 	uint64_t number;
@@ -230,11 +239,13 @@ static void pool_twin(void *state, uint64_t calls)
 	}
 }
 
+PLACED(pool_twin)
+
 /* ---- what a thread holds at a time, and gives back: no pair is hot ---- */
 
 #define HELD 32U
 
-static void batch_subject(void *state, uint64_t calls)
+static __always_inline void batch_subject_loop(void *state, uint64_t calls)
 {
 	struct saferring_pool *pool = ((struct micro *)state)->stage.pool;
 	saferring_buffer buffer[HELD];
@@ -250,7 +261,9 @@ static void batch_subject(void *state, uint64_t calls)
 	}
 }
 
-static void batch_twin(void *state, uint64_t calls)
+PLACED(batch_subject)
+
+static __always_inline void batch_twin_loop(void *state, uint64_t calls)
 {
 	struct micro *micro = state;
 	uint64_t number[HELD];
@@ -268,6 +281,15 @@ static void batch_twin(void *state, uint64_t calls)
 			FORGET();
 		}
 	}
+}
+
+PLACED(batch_twin)
+
+void micro_pool_pairs(struct saferring_pool *pool, uint64_t calls)
+{
+	struct micro micro = { .stage.pool = pool };
+
+	pool_subject(&micro, calls);
 }
 
 const struct row micro_rows[] = {

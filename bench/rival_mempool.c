@@ -15,20 +15,33 @@
 
 static struct rte_mempool *pool;
 
-static int mempool_up(size_t count, size_t size)
+static int eal_up(void)
 {
+	static int up;
 	char lcore[32];
 	char *arguments[] = {
 		"bench", "--no-huge", "--no-pci", "--no-shconf",
-		"--no-telemetry", "--log-level=error", "-m", "64", "--lcores",
+		"--no-telemetry", "--log-level=error", "-m", "256", "--lcores",
 		lcore, NULL,
 	};
 
-	if (pool)
+	if (up)
 		return 0;
 	snprintf(lcore, sizeof(lcore), "0@%d", sched_getcpu());
 	if (rte_eal_init(10, arguments) < 0)
 		return -rte_errno;
+	up = 1;
+	return 0;
+}
+
+/* Another one each time, so that it lies elsewhere. */
+static int mempool_up(size_t count, size_t size)
+{
+	const int error = eal_up();
+
+	if (error)
+		return error;
+	rte_mempool_free(pool);
 	pool = rte_mempool_create("bench", (unsigned int)count,
 				  (unsigned int)size, CACHE, 0, NULL, NULL,
 				  NULL, NULL, SOCKET_ID_ANY, 0);

@@ -18,6 +18,7 @@
 #define HAVE_CK 0
 #endif
 #include "rival.h"
+#include "special.h"
 #include "stage.h"
 
 #define BUFFERS 1024U
@@ -58,16 +59,7 @@ struct rival {
 
 static void rival_subject(void *state, uint64_t calls)
 {
-	struct saferring_pool *pool = ((struct rival *)state)->stage.pool;
-	saferring_buffer buffer;
-
-	while (calls--) {
-		if (saferring_buffer_get(pool, &buffer))
-			row_error(-ENOBUFS);
-		KEEP(buffer.word);
-		if (saferring_buffer_put(pool, buffer))
-			row_error(-ESTALE);
-	}
+	micro_pool_pairs(((struct rival *)state)->stage.pool, calls);
 }
 
 static void rival_down(void *state)

@@ -7,9 +7,8 @@ BENCH_DIR := $(BUILD)/bench
 BENCH := $(BENCH_DIR)/saferring-bench
 BENCH_SOURCES := $(filter-out bench/rival_%.c, $(wildcard bench/*.c))
 BENCH_OBJECTS := $(BENCH_SOURCES:bench/%.c=$(BENCH_DIR)/%.o)
-# The flags of CFLAGS are the library's; loops are aligned, so that a change
-# elsewhere in a file does not move them.
-BENCH_CFLAGS = $(CFLAGS) $(SR_CFLAGS) $(DEPFLAGS) -falign-loops=32
+# Loops lie where place.h puts them.
+BENCH_CFLAGS = $(CFLAGS) $(SR_CFLAGS) $(DEPFLAGS) -fno-align-loops
 BENCH_LDLIBS := -L$(BUILD)/lib -Wl,-rpath,'$$ORIGIN/../lib' -lsaferring-user \
 		-luring -lnuma -lpthread -ldl -lm
 # Rivals whose headers are here; the others are skipped with the reason.
@@ -58,9 +57,19 @@ $(BENCH_TEST): bench/test/statistics.c bench/statistics.c bench/bench.h
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lm
 
 tests: $(BENCH_TEST)
-CHECK_NATIVE += $(BENCH_TEST) bench/gate bench/test/planted
+CHECK_NATIVE += $(BENCH_TEST) bench/test/trend bench/gate bench/test/planted
 
 .PHONY: bench-check
 bench-check: bench-program $(BENCH_TEST)	## test the bench itself
 	$(Q)BUILD=$(BUILD) selftests/check/programs \
-		$(BENCH_TEST) bench/gate bench/test/planted
+		$(BENCH_TEST) bench/test/trend bench/gate bench/test/planted
+
+# --- for people
+
+FULL ?=
+ROW ?=
+COMPARE ?=
+.PHONY: bench
+bench: bench-program	## measure, and make the page (FULL=1, ROW=..., COMPARE=commit)
+	$(Q)BUILD=$(BUILD) bench/run_benchmarks.sh $(if $(FULL),--full) \
+		$(if $(COMPARE),--compare $(COMPARE)) $(ROW)

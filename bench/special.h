@@ -22,6 +22,11 @@ void latency(void);		/* latency.c */
 struct row micro_check_row(unsigned int buffers, unsigned int regions);
 struct row macro_life_row(void);
 
+struct saferring_pool;
+
+/* Get a buffer and put it, so many times. */
+void micro_pool_pairs(struct saferring_pool *pool, uint64_t calls);
+
 /* One point of a curve: @series at @x, of subject and twin in @unit. */
 void record_point(const char *group, const char *series, double x,
 		  const char *unit, struct estimate subject,
