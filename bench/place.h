@@ -20,7 +20,7 @@
 static __attribute__((noinline, aligned(64))) void                             \
 name##_at_##number(void *state, uint64_t calls)                                \
 {                                                                              \
-	__asm__ volatile(".skip %c0, 0x90" : : "i"(8 * (number)));             \
+	__asm__ volatile(".skip %c0, 0x90" : : "i"(8 * (number) + 8));         \
 	name##_loop(state, calls);                                             \
 }
 

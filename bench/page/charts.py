@@ -26,7 +26,7 @@ def number(value):
         return f'{value:.0f}'
     if size >= 10:
         return f'{value:.1f}'
-    return f'{value:.2f}'
+    return f'{value:.2f}' if size >= 0.05 or not size else f'{value:.2g}'
 
 
 def nanoseconds(value):
@@ -106,6 +106,9 @@ def whisker(scale, estimate, verdict, ceiling, values, label):
     value, low, high = estimate
     ink = INK[verdict]
     body = grid(scale, values, height)
+    if scale.holds(1):
+        body += line(f'{scale(1)}%', 0, f'{scale(1)}%', height, 'var(--twin)',
+                     1.5, 'stroke-dasharray="2 3"')
     if ceiling is not None and scale.holds(ceiling):
         at = f'{scale(ceiling)}%'
         body += line(at, 3, at, height - 3, 'var(--ceiling)', 2)
@@ -126,6 +129,22 @@ def bars(scale, pairs, ceiling, values, label):
     if ceiling is not None and scale.holds(ceiling):
         at = f'{scale(ceiling)}%'
         body += line(at, 0, at, height, 'var(--ceiling)', 2)
+    return figure(label, body, height)
+
+
+def dots(scale, subject, twin, ceiling, values, label):
+    """Two dots and what lies between them: for logarithmic axes."""
+    height, middle = 30, 15
+    places = [f'{scale(value)}%' for value in (subject, twin)]
+    body = grid(scale, values, height)
+    if ceiling is not None and scale.holds(ceiling):
+        at = f'{scale(ceiling)}%'
+        body += line(at, 3, at, height - 3, 'var(--ceiling)', 2)
+    body += line(places[0], middle, places[1], middle, 'var(--faint)', 5,
+                 'stroke-linecap="round"')
+    for place, colour in zip(places[::-1], ('var(--twin)', 'var(--subject)')):
+        body += (f'<circle cx="{place}" cy="{middle}" r="6" '
+                 f'style="fill:{colour}"/>')
     return figure(label, body, height)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The sections of the page, each from the records that it shows."""
 
+import math
 from html import escape
 
 from page import charts
@@ -38,17 +39,28 @@ def score(results):
             '<span>questions skipped</span></div></div>')
 
 
+def forest_note(row):
+    """(verdict, what the goal is) of a row that is shown as a ratio."""
+    for kind, unit in (('ratio', ''), ('ns_over', ' ns')):
+        ceiling = goal_ceiling(row, kind)
+        if ceiling is not None:
+            over = (f'{row["over"][0]:+.1f} ns, ' if kind == 'ns_over'
+                    else '')
+            return (goal_verdict(row, kind),
+                    f'{over}at most {ceiling:.3g}{unit} · ')
+    return 'measured', ''
+
+
 def forest_row(row, scale, values):
-    ceiling = goal_ceiling(row, 'ratio')
-    verdict = goal_verdict(row, 'ratio')
+    verdict, note = forest_note(row)
     value, low, high = row['ratio']
     text = f'{value:.3f} [{low:.3f}, {high:.3f}]'
-    plot = charts.whisker(scale, row['ratio'], verdict, ceiling, values,
+    plot = charts.whisker(scale, row['ratio'], verdict,
+                          goal_ceiling(row, 'ratio'), values,
                           f'{row["name"]}: ratio {text}')
-    note = (f'at most {ceiling:.3g} · ' if ceiling else '') + \
-        f'A/A {row["control"][0]:.4f}'
     return charts.row(row['name'], row['about'], plot,
-                      f'<b>{value:.3f}</b> {tag(verdict)}', note)
+                      f'<b>{value:.3f}</b> {tag(verdict)}',
+                      f'{note}A/A {row["control"][0]:.4f}')
 
 
 def forest(rows, low, high, values, title, lead, log=False):
@@ -111,9 +123,9 @@ def primitives(results):
             figure = {'ns_over': row['over'], 'ns': row['subject_ns'],
                       'ratio': row['ratio']}[kind][0]
             unit = UNITS.get(kind, '×')
-            note = (f'{"over: " if kind == "ns_over" else ""}'
-                    f'{figure:.2f}{unit}, at most '
-                    f'{goal_ceiling(row, kind):g}{unit}')
+            sign = '+' if kind == 'ns_over' else ''
+            note = (f'{figure:{sign}.2f}{unit}, at most '
+                    f'{goal_ceiling(row, kind):g}')
         body += charts.row(row['name'], row['about'], plot,
                            f'<b>{row["subject_ns"][0]:.2f}</b> ns '
                            f'{tag(row["verdict"])}', note)
@@ -133,13 +145,12 @@ def rivals(results):
     body = charts.legend(('var(--subject)', 'the pool: get and put'),
                          ('var(--twin)', 'the rival')) + shown
     for row in rows:
-        plot = charts.bars(scale, [(row['subject_ns'][0], 'var(--subject)'),
-                                   (row['twin_ns'][0], 'var(--twin)')], None,
-                           values, f'{row["twin"]}: {row["twin_ns"][0]:.1f} '
+        plot = charts.dots(scale, row['subject_ns'][0], row['twin_ns'][0],
+                           None, values, f'{row["twin"]}: {row["twin_ns"][0]:.1f} '
                            f'ns, the pool {ours:.2f} ns')
         ceiling = goal_ceiling(row, 'ratio')
         times = row['twin_ns'][0] / row['subject_ns'][0]
-        note = f'goal: {1 / ceiling:.3g}× faster' if ceiling else ''
+        note = f'goal: {round(1 / ceiling, 1):,g}× faster' if ceiling else ''
         body += charts.row(row['twin'], row['name'], plot,
                            f'<b>{number(times)}×</b> faster '
                            f'{tag(row["verdict"])}', note)
@@ -169,9 +180,8 @@ def instructions(results):
         elif 'ir_ratio' in goals:
             ceiling = row['twin_ir'] * goals['ir_ratio']['ceiling']
         verdict = next((goal['verdict'] for goal in row['goals']), 'measured')
-        plot = charts.bars(scale, [(row['ir'], 'var(--subject)'),
-                                   (row['twin_ir'], 'var(--twin)')], ceiling,
-                           values, f'{row["name"]}: {row["ir"]:.1f}, twin '
+        plot = charts.dots(scale, row['ir'], row['twin_ir'], ceiling, values,
+                           f'{row["name"]}: {row["ir"]:.1f}, twin '
                            f'{row["twin_ir"]:.1f} instructions')
         note = f'twin {row["twin_ir"]:.1f}' + (
             f' · at most {ceiling:.1f}' if ceiling else '')
@@ -179,8 +189,8 @@ def instructions(results):
                            f'<b>{row["ir"]:.1f}</b> {tag(verdict)}', note)
     return section('Instructions', 'Executed in user space by one operation, '
                    'as callgrind counts them: exact, and the same on every '
-                   'run. None of them is locked, and none of these rows '
-                   'allocates, unless it says so here; the gate fails '
+                   'run. The axis is logarithmic. None of them is locked, and nothing '
+                   'is allocated: the gate fails '
                    'otherwise.', body)
 
 
@@ -221,7 +231,7 @@ def scale(results):
             scale_chart(results, 'scale.regions', 'By number of regions',
                         'ns a check, 4,096 buffers') +
             scale_chart(results, 'scale.threads', 'By number of threads',
-                        'ns of get and put, logarithmic; beside a mutex',
+                        'ns of get and put, logarithmic',
                         True))
     hand = results.series('scale.handover')
     note = ''
@@ -270,7 +280,8 @@ def registration(results):
     if not points:
         return ''
     values = [point['subject'][0] for point in points]
-    axis = Scale(min(values) / 3, max(values) * 1.6, True)
+    values += [point['twin'][0] for point in points]
+    axis = Scale(min(values) / 1.6, max(values) * 1.6, True)
     shown_at = [value for value in charts.decades(min(values), max(values))
                 if axis.holds(value)]
     shown = charts.axis(axis, shown_at, nanoseconds)
@@ -279,12 +290,12 @@ def registration(results):
                          (None, 'at most 2 µs a MiB, from 16 MiB on')) + shown
     for point in sorted(points, key=lambda it: (it['name'], it['x'])):
         goal = 2000 if 'verdict' in point else None
-        plot = charts.bars(axis, [(point['subject'][0], 'var(--subject)'),
-                                  (point['twin'][0], 'var(--twin)')], goal,
+        plot = charts.dots(axis, point['subject'][0], point['twin'][0], goal,
                            shown_at, f'{point["name"]} {point["x"]:g} MiB')
         body += charts.row(f'{point["name"]}, {point["x"]:g} MiB', '', plot,
-                           f'<b>{nanoseconds(point["subject"][0])}</b> a MiB',
-                           point.get('verdict', ''))
+                           f'<b>{nanoseconds(point["subject"][0])}</b> a MiB '
+                           + (tag(point['verdict']) if 'verdict' in point
+                              else ''))
     return section('Registering memory', 'Processor time of '
                    '<code>io_uring_register_buffers()</code> for a MiB, by '
                    'kind of page.', body)
@@ -322,13 +333,14 @@ def trend_chart(name, what, values):
                     for place in changes)
     sub = f'{what}; ' + (f'changed at run {", ".join(map(str, changes))}'
                          if changes else 'no change')
-    span = ys.high - ys.low
-    digits = 4 if span < 0.05 else 3 if span < 0.5 else 1
+    steps = charts.ticks(ys.low, ys.high, 3)
+    step = steps[1] - steps[0] if len(steps) > 1 else 1
+    digits = max(0, math.ceil(-math.log10(step) - 1e-9) + (
+        round(step / 10 ** math.floor(math.log10(step)), 6) == 2.5))
     return charts.chart(name, sub, xs, ys,
                         [(0, 'run 0'), (len(values) - 1,
                                         f'run {len(values) - 1}')],
-                        [(value, f'{value:.{digits}f}') for value in
-                         charts.ticks(ys.low, ys.high, 3)],
+                        [(value, f'{value:.{digits}f}') for value in steps],
                         [(list(enumerate(values)), 'var(--subject)')], marks)
 
 
