@@ -61,3 +61,11 @@ CHECK_VM += selftests/check/fio
 # --- tests of the library
 
 include selftests/unit/rules.mk
+
+# --- the debug lane
+
+include selftests/vm/debug.mk
+
+# --- what the module costs
+
+include selftests/cost/rules.mk
