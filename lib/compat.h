@@ -22,4 +22,8 @@
 #define CAP_IPC_LOCK 14
 #endif
 
+/* Opcodes of io_uring, which are an enumeration and so cannot be asked for. */
+#define SR_OP_READV_FIXED  60 /* Linux 6.15 */
+#define SR_OP_WRITEV_FIXED 61
+
 #endif /* SAFERRING_COMPAT_H */

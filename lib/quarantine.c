@@ -11,17 +11,19 @@ static struct saferring_ring *quarantine;
 
 static const char *kind_name(const struct sr_operation *operation)
 {
-	const int kind = __atomic_load_n(&operation->kind, __ATOMIC_RELAXED);
-
-	return kind == SAFERRING_OPERATION_READ ? "READ" : "WRITE";
+	return sr_kinds[__atomic_load_n(&operation->kind, __ATOMIC_RELAXED)]
+		.name;
 }
 
+/* An operation without a buffer keeps nothing but the ring. */
 static void mark(struct sr_operation *operation)
 {
 	struct saferring_pool *pool = operation->pool;
-	const uint64_t word = (operation->word & ~SR_STATE_MASK) |
-			      SR_STATE_QUARANTINE;
+	uint64_t word;
 
+	if (!operation->word || operation->word == SR_WORD_NONE)
+		return;
+	word = (operation->word & ~SR_STATE_MASK) | SR_STATE_QUARANTINE;
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
 	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
 }
@@ -31,8 +33,7 @@ void sr_quarantine_add(struct saferring_ring *ring)
 	unsigned int number;
 
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word)
-			mark(&ring->operation[number]);
+		mark(&ring->operation[number]);
 	ring->next = quarantine;
 	quarantine = ring;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include "internal.h"
 
@@ -13,14 +14,16 @@
 
 static int check_options(const struct saferring_ring_options *options)
 {
-	const unsigned int known = SAFERRING_RING_REQUIRE_FIXED |
+	const unsigned int fixed = SAFERRING_RING_REQUIRE_FIXED |
 				   SAFERRING_RING_AVOID_FIXED;
+	const unsigned int known = fixed | SAFERRING_RING_FOREIGN;
 
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
 					"depth %u, at most %u", options->depth,
 					SAFERRING_RING_DEPTH_MAX);
-	if (options->flags & ~known || options->flags == known)
+	if (options->flags & ~known ||
+	    (options->flags & fixed) == fixed)
 		return sr_fail_argument("ring_create",
 					"flags %#x: unknown, or both of REQUIRE_FIXED and AVOID_FIXED",
 					options->flags);
@@ -54,12 +57,13 @@ static int attach_pools(struct saferring_ring *ring,
 		error = check_pool(pool);
 		if (error)
 			return error;
-		if (ring->by_pool[pool->id])
+		if (ring->attached[pool->id])
 			return sr_fail_argument("ring_create",
 						"pool %s is named twice",
 						pool->name);
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
+		ring->attached[pool->id] = &ring->attachment[number];
 		ring->by_pool[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
@@ -148,31 +152,69 @@ static int watch_pools(struct saferring_ring *ring)
 	return error;
 }
 
-/* Everything that operations will need, touched so that nothing faults then. */
-static int allocate(struct saferring_ring *ring, size_t pool_count)
+/*
+ * The payloads are many bytes that few operations need: pages come with their
+ * first use. Touched at once is what every operation needs.
+ */
+static int allocate_payloads(struct saferring_ring *ring)
+{
+	const size_t length = ring->depth * sizeof(*ring->payload);
+	void *payload = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			     0);
+
+	if (payload == MAP_FAILED)
+		return sr_fail_memory("ring_create", length);
+	ring->payload = payload;
+	return 0;
+}
+
+static unsigned int power_of_two(unsigned int number)
+{
+	unsigned int power = 1;
+
+	while (power < number)
+		power *= 2;
+	return power;
+}
+
+static void number_records(struct saferring_ring *ring)
 {
 	unsigned int number;
 
-	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
-	ring->free = calloc(ring->depth, sizeof(*ring->free));
-	ring->pending = calloc(ring->depth, sizeof(*ring->pending));
-	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
-	if (!ring->operation || !ring->free || !ring->pending ||
-	    !ring->attachment)
-		return sr_fail_memory("ring_create",
-				      ring->depth * sizeof(*ring->operation));
 	for (number = 0; number < ring->depth; number++) {
-		ring->operation[number].key = SR_KEY_STEP | SR_KEY_MARK | number;
+		ring->operation[number].key = SR_KEY_MARK | number;
 		ring->free[number] = ring->depth - 1 - number;
 		ring->pending[number] = number;
+		ring->state[number].next = SR_RECORD_NONE;
 	}
 	ring->free_count = ring->depth;
-	return 0;
+}
+
+static int allocate(struct saferring_ring *ring, size_t pool_count)
+{
+	const unsigned int room = power_of_two(ring->depth);
+
+	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
+	ring->state = calloc(ring->depth, sizeof(*ring->state));
+	ring->free = calloc(ring->depth, sizeof(*ring->free));
+	ring->pending = calloc(room, sizeof(*ring->pending));
+	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
+	if (!ring->operation || !ring->state || !ring->free ||
+	    !ring->pending || !ring->attachment)
+		return sr_fail_memory("ring_create",
+				      ring->depth * sizeof(*ring->operation));
+	ring->pending_mask = room - 1;
+	number_records(ring);
+	return allocate_payloads(ring);
 }
 
 void sr_ring_free(struct saferring_ring *ring)
 {
+	if (ring->payload)
+		munmap(ring->payload, ring->depth * sizeof(*ring->payload));
 	free(ring->operation);
+	free(ring->state);
 	free(ring->free);
 	free(ring->pending);
 	free(ring->attachment);
@@ -410,6 +452,7 @@ static int set_up(struct saferring_ring *ring,
 	error = sr_uring_open(ring);
 	if (error)
 		return sr_uring_fail(error, "ring_create", ring->name);
+	sr_uring_probe(ring);
 	error = set_fixed(ring, options->flags);
 	if (error)
 		sr_uring_close(ring);
@@ -436,6 +479,7 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
 	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
+	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
 	sr_name(ring->name, known.name, "ring");
 	error = set_up(ring, &known);
 	if (error) {
@@ -560,6 +604,7 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 			 struct saferring_ring_stats *out)
 {
 	struct saferring_ring_stats stats;
+	unsigned int kind;
 
 	if (!ring || !out)
 		return sr_fail_argument("ring_stats",
@@ -569,7 +614,8 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 	stats.writes = ring->done[SAFERRING_OPERATION_WRITE];
 	stats.bytes_read = ring->bytes[SAFERRING_OPERATION_READ];
 	stats.bytes_written = ring->bytes[SAFERRING_OPERATION_WRITE];
-	stats.completed = stats.reads + stats.writes;
+	for (kind = 0; kind < SAFERRING_OPERATIONS; kind++)
+		stats.completed += ring->done[kind];
 	stats.queued = stats.completed + sr_ring_busy(ring);
 	return sr_info_out("ring_stats", out, &stats, sizeof(stats));
 }

@@ -7,6 +7,7 @@
  * io_uring_enter(), and what it has not taken can be changed and taken back.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "internal.h"
 
@@ -47,10 +48,64 @@ void sr_uring_close(struct saferring_ring *ring)
 	io_uring_queue_exit(&ring->uring);
 }
 
+/* A kernel that does not answer is older than 5.6. */
+static void probe_opcodes(struct saferring_ring *ring)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&ring->uring);
+	unsigned int opcode;
+
+	for (opcode = 0; opcode < 256; opcode++)
+		ring->opcodes[opcode] =
+			probe ? io_uring_opcode_supported(probe, (int)opcode) :
+				opcode <= IORING_OP_SENDMSG;
+	if (probe)
+		io_uring_free_probe(probe);
+}
+
+void sr_uring_probe(struct saferring_ring *ring)
+{
+	unsigned int kind;
+
+	probe_opcodes(ring);
+	for (kind = 1; kind < SAFERRING_OPERATION_FOREIGN; kind++)
+		ring->supported[kind] = ring->opcodes[sr_kinds[kind].opcode] &&
+					ring->opcodes[sr_kinds[kind].needs];
+}
+
 int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count)
 {
 	return io_uring_register_buffers(&ring->uring, iovec, count);
+}
+
+/* Before Linux 5.19 the table is given whole. */
+static int register_files_whole(struct saferring_ring *ring,
+				unsigned int slots)
+{
+	int *files = malloc(slots * sizeof(*files));
+	int error;
+
+	if (!files)
+		return -ENOMEM;
+	memset(files, 0xff, slots * sizeof(*files));
+	error = io_uring_register_files(&ring->uring, files, slots);
+	free(files);
+	return error;
+}
+
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots)
+{
+	const int error = io_uring_register_files_sparse(&ring->uring, slots);
+
+	return error == -EINVAL ? register_files_whole(ring, slots) : error;
+}
+
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot, int fd)
+{
+	const int count =
+		io_uring_register_files_update(&ring->uring, slot, &fd, 1);
+
+	return count == 1 ? 0 : count < 0 ? count : -EAGAIN;
 }
 
 static int enter(struct saferring_ring *ring, unsigned int min,
@@ -73,6 +128,18 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 						NULL);
 }
 
+/* How many of the first @taken entries in the queue were no operation's. */
+static unsigned int requests_among(struct saferring_ring *ring,
+				   unsigned int taken)
+{
+	unsigned int number, count = 0;
+
+	for (number = 0; number < taken && ring->requests; number++)
+		count += sr_uring_queued(ring, number)->user_data ==
+			 SR_KEY_CANCEL;
+	return count;
+}
+
 /*
  * What the kernel has taken is read off its head of the queue: the calls do not
  * tell when they also fail.
@@ -84,10 +151,14 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	const unsigned int before = *head;
 	const int result = enter(ring, min, timeout_ns);
 	const unsigned int taken = io_uring_smp_load_acquire(head) - before;
+	const unsigned int requests =
+		SAFERRING_UNLIKELY(ring->requests) ?
+			requests_among(ring, taken) : 0;
 
 	ring->stats.enters++;
-	ring->stats.submitted += taken;
+	ring->stats.submitted += taken - requests;
 	ring->queued -= taken;
+	ring->requests -= requests;
 	if (result < 0 && !taken)
 		return result;
 	return (int)taken;
@@ -107,53 +178,67 @@ unsigned int sr_uring_ready(struct saferring_ring *ring)
 }
 
 /*
- * A request that nobody waits for. It is no operation of the program's, so the
- * counters are put right again.
+ * An entry of the queue that is no operation's. If there is none free, all that
+ * is queued is started.
  */
-static int submit_request(struct saferring_ring *ring, unsigned int count)
+static struct io_uring_sqe *next_request(struct saferring_ring *ring)
 {
-	int taken;
+	if (ring->queued == *ring->uring.sq.kring_entries) {
+		sr_ring_prepare(ring);
+		sr_uring_enter(ring, 0, 0);
+	}
+	if (ring->queued == *ring->uring.sq.kring_entries)
+		return NULL;
+	return sr_uring_next(ring);
+}
 
-	ring->queued += count;
-	taken = sr_uring_enter(ring, 0, 0);
-	if (taken < 0)
-		taken = 0;
-	ring->stats.submitted -= (unsigned int)taken;
-	if ((unsigned int)taken == count)
+static int queue_cancel(struct saferring_ring *ring, uint64_t key,
+			unsigned int flags)
+{
+	struct io_uring_sqe *sqe = next_request(ring);
+
+	if (!sqe)
+		return -EAGAIN;
+	io_uring_prep_cancel64(sqe, key, (int)flags);
+	sqe->user_data = SR_KEY_CANCEL;
+	ring->queued++;
+	ring->requests++;
+	return 0;
+}
+
+int sr_uring_cancel_later(struct saferring_ring *ring, uint64_t key)
+{
+	return queue_cancel(ring, key, 0);
+}
+
+/* Nothing else is queued when a ring is drained. */
+static int submit_requests(struct saferring_ring *ring)
+{
+	sr_uring_enter(ring, 0, 0);
+	if (!ring->queued)
 		return 0;
 	sr_uring_withdraw(ring);
 	ring->queued = 0;
+	ring->requests = 0;
 	return -EAGAIN;
 }
 
 static int cancel_any(struct saferring_ring *ring)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-
-	if (!sqe)
-		return -EBUSY;
-	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY);
-	sqe->user_data = SR_KEY_CANCEL;
-	return submit_request(ring, 1);
+	queue_cancel(ring, 0, IORING_ASYNC_CANCEL_ANY);
+	return submit_requests(ring);
 }
 
 /* Before Linux 5.19: one by one, by key. */
 static int cancel_each(struct saferring_ring *ring)
 {
-	struct io_uring_sqe *sqe;
-	unsigned int number, count = 0;
+	unsigned int number;
 
-	for (number = 0; number < ring->depth; number++) {
-		if (!ring->operation[number].word)
-			continue;
-		sqe = io_uring_get_sqe(&ring->uring);
-		if (!sqe)
+	for (number = 0; number < ring->depth; number++)
+		if (ring->operation[number].word &&
+		    queue_cancel(ring, ring->operation[number].key, 0))
 			break;
-		io_uring_prep_cancel64(sqe, ring->operation[number].key, 0);
-		sqe->user_data = SR_KEY_CANCEL;
-		count++;
-	}
-	return submit_request(ring, count);
+	return submit_requests(ring);
 }
 
 int sr_uring_cancel_all(struct saferring_ring *ring)
@@ -162,31 +247,27 @@ int sr_uring_cancel_all(struct saferring_ring *ring)
 						cancel_any(ring);
 }
 
-static struct io_uring_sqe *sqe_at(struct saferring_ring *ring,
-				   unsigned int position)
-{
-	return &ring->uring.sq.sqes[position & *ring->uring.sq.kring_mask];
-}
-
 /*
  * liburing keeps the n-th entry of the queue in the n-th SQE, so stepping its
- * own head and tail and the kernel's tail back to the kernel's head empties the
- * queue.
+ * own head and tail and the kernel's tail back empties the queue.
  */
 void sr_uring_withdraw(struct saferring_ring *ring)
 {
 	struct io_uring_sq *sq = &ring->uring.sq;
-	const unsigned int head = *sq->khead;
+	const unsigned int first = sq->sqe_tail - ring->queued;
 
-	sq->sqe_head = head;
-	sq->sqe_tail = head;
-	io_uring_smp_store_release(sq->ktail, head);
+	sq->sqe_head = first;
+	sq->sqe_tail = first;
+	io_uring_smp_store_release(sq->ktail, first);
 }
 
 struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
 				     unsigned int number)
 {
-	return sqe_at(ring, *ring->uring.sq.khead + number);
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int position = sq->sqe_tail - ring->queued + number;
+
+	return &sq->sqes[position & *sq->kring_mask];
 }
 
 int sr_uring_fail(int code, const char *operation, const char *name)
