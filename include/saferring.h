@@ -12,6 +12,7 @@
  *	files	a ring's table of registered files
  *	socket	operations on sockets
  *	wait	readiness and timeouts
+ *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -32,5 +33,10 @@
 #include <saferring/wait.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
+#include <saferring/histogram.h>
+#include <saferring/timer.h>
+#include <saferring/metric.h>
+#include <saferring/snapshot.h>
+#include <saferring/segment.h>
 
 #endif /* SAFERRING_H */

@@ -172,6 +172,7 @@ struct saferring_device {
  * @own_generation: where that is without the module
  * @revoked: the memory is gone, by this library's hand
  * @pool: the pool that uses it, or NULL
+ * @account: where it is counted, or NULL
  */
 struct saferring_region {
 	struct saferring_device *device;
@@ -189,6 +190,7 @@ struct saferring_region {
 	uint64_t own_generation;
 	bool revoked;
 	struct saferring_pool *pool;
+	uint64_t *account;
 	char name[SR_NAME_MAX];
 	char reason[SR_BACKENDS * SR_REASON_MAX];
 };
