@@ -139,8 +139,10 @@ struct row {
 
 /* A list of rows, ended by one without a name. */
 extern const struct row micro_rows[];	/* micro.c */
+extern const struct row measuring_rows[]; /* measuring.c */
 extern const struct row rival_rows[];	/* rivals.c */
 extern const struct row macro_rows[];	/* macro.c */
+extern const struct row socket_rows[];	/* sockets.c */
 
 /**
  * struct special - a question that is no pair of functions

@@ -126,6 +126,30 @@ static void life_subject(void *state, uint64_t calls)
 	}
 }
 
+/* No buffer: what queueing and completing cost by themselves. */
+static void nop_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	unsigned int i;
+	int count, error;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			error = saferring_ring_nop(macro->stage.ring, i);
+			if (SAFERRING_UNLIKELY(error))
+				row_error(error);
+		}
+		count = saferring_ring_wait(macro->stage.ring, macro->done,
+					    macro->depth, macro->depth,
+					    SAFERRING_FOREVER);
+		if (SAFERRING_UNLIKELY(count != (int)macro->depth))
+			row_error(count < 0 ? count : -EIO);
+		for (i = 0; i < macro->depth; i++)
+			if (SAFERRING_UNLIKELY(macro->done[i].result))
+				row_error(macro->done[i].result);
+	}
+}
+
 /* ---- liburing ---- */
 
 static inline void raw_done(struct macro *macro, bool put)
@@ -183,6 +207,23 @@ static void write_twin(void *state, uint64_t calls)
 			io_uring_prep_write_fixed(sqe, macro->fd,
 				macro->stage.address + (size_t)i * macro->size,
 				macro->size, i * (uint64_t)macro->size, 0);
+			io_uring_sqe_set_data64(sqe, i);
+		}
+		raw_done(macro, false);
+	}
+}
+
+static void nop_twin(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct io_uring *ring = &macro->stage.raw;
+	struct io_uring_sqe *sqe;
+	unsigned int i;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			sqe = io_uring_get_sqe(ring);
+			io_uring_prep_nop(sqe);
 			io_uring_sqe_set_data64(sqe, i);
 		}
 		raw_done(macro, false);
@@ -312,6 +353,16 @@ static void *life_up(const struct row *row)
 	return macro_make(row, fd);
 }
 
+static void *nop_up(const struct row *row)
+{
+	struct macro *macro = macro_make(row, -1);
+
+	/* What a NOP has for a result. */
+	if (macro)
+		macro->size = 0;
+	return macro;
+}
+
 static void *zero_up(const struct row *row)
 {
 	const int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
@@ -395,6 +446,13 @@ static void *direct_up(const struct row *row)
 	.subject = "the library", .twin = "raw batched liburing"
 
 const struct row macro_rows[] = {
+	{
+		MACRO(nop_up, nop, 4096, 128),
+		.name = "nop.b128",
+		.about = "NOP, 128 in a batch",
+		.goal = { { GOAL_RATIO, 1.00 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
 	{
 		MACRO(null_up, write, 4096, 128),
 		.name = "write_null.qd128",

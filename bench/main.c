@@ -17,8 +17,10 @@ struct options options = { .directory = "." };
 
 static const struct row *const lists[] = {
 	micro_rows,
+	measuring_rows,
 	rival_rows,
 	macro_rows,
+	socket_rows,
 };
 
 #define LISTS (sizeof(lists) / sizeof(lists[0]))

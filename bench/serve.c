@@ -17,11 +17,13 @@ static void *state;
 
 static const struct row *find(const char *name)
 {
-	static const struct row *const lists[] = { micro_rows, macro_rows };
+	static const struct row *const lists[] = {
+		micro_rows, measuring_rows, macro_rows, socket_rows,
+	};
 	const struct row *it;
 	size_t i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		for (it = lists[i]; it->name; it++)
 			if (!strcmp(it->name, name))
 				return it;
