@@ -13,6 +13,13 @@
 #include "special.h"
 #include "stage.h"
 
+/* A library that it is compared with may be older than that. */
+#if __has_include(<saferring/control.h>)
+#define HAVE_NOP 1
+#else
+#define HAVE_NOP 0
+#endif
+
 #define MACRO_DEPTH_MAX 128U
 /* Buffers of a pool that rows take them from. */
 #define POOLED 1024U
@@ -126,6 +133,7 @@ static void life_subject(void *state, uint64_t calls)
 	}
 }
 
+#if HAVE_NOP
 /* No buffer: what queueing and completing cost by themselves. */
 static void nop_subject(void *state, uint64_t calls)
 {
@@ -149,6 +157,7 @@ static void nop_subject(void *state, uint64_t calls)
 				row_error(macro->done[i].result);
 	}
 }
+#endif
 
 /* ---- liburing ---- */
 
@@ -213,6 +222,7 @@ static void write_twin(void *state, uint64_t calls)
 	}
 }
 
+#if HAVE_NOP
 static void nop_twin(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
@@ -229,6 +239,7 @@ static void nop_twin(void *state, uint64_t calls)
 		raw_done(macro, false);
 	}
 }
+#endif
 
 /* With a stack of free buffers, which every such program has. */
 static void life_twin(void *state, uint64_t calls)
@@ -353,6 +364,7 @@ static void *life_up(const struct row *row)
 	return macro_make(row, fd);
 }
 
+#if HAVE_NOP
 static void *nop_up(const struct row *row)
 {
 	struct macro *macro = macro_make(row, -1);
@@ -362,6 +374,7 @@ static void *nop_up(const struct row *row)
 		macro->size = 0;
 	return macro;
 }
+#endif
 
 static void *zero_up(const struct row *row)
 {
@@ -446,6 +459,7 @@ static void *direct_up(const struct row *row)
 	.subject = "the library", .twin = "raw batched liburing"
 
 const struct row macro_rows[] = {
+#if HAVE_NOP
 	{
 		MACRO(nop_up, nop, 4096, 128),
 		.name = "nop.b128",
@@ -453,6 +467,7 @@ const struct row macro_rows[] = {
 		.goal = { { GOAL_RATIO, 1.00 }, { GOAL_IR_RATIO, 0.9 } },
 		.instructions = true,
 	},
+#endif
 	{
 		MACRO(null_up, write, 4096, 128),
 		.name = "write_null.qd128",
