@@ -47,6 +47,14 @@ double quantile(double *values, size_t count, double q);
 struct estimate estimate_median(const double *values, size_t count,
 				struct random *random);
 
+/*
+ * The same of values that come in rounds, of which each ends before ends[i] and
+ * has a value at least. Rounds are drawn, and then values of each: where rounds
+ * differ, there are as many independent figures as rounds, and not as values.
+ */
+struct estimate estimate_rounds(const double *values, const unsigned int *ends,
+				size_t rounds, struct random *random);
+
 enum verdict {
 	VERDICT_NONE,	      /* no goal */
 	VERDICT_PASS,

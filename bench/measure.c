@@ -2,11 +2,11 @@
 /*
  * Measuring a row on a machine that is not quiet.
  *
- * Slices of about a tenth of a millisecond of subject, twin, and twin again lie
- * side by side in an order drawn by lot, so that whatever the machine does hits
- * all three alike. Each triple gives one ratio of subject to twin, and one of
+ * Slices of about a tenth of a millisecond, two of the subject and two of the
+ * twin, lie side by side in an order drawn by lot, so that whatever the machine
+ * does hits all alike. Each four gives one ratio of subject to twin, and one of
  * twin to twin, the control. Their medians are what is reported. As long as a
- * verdict is not clear the number of triples is doubled.
+ * verdict is not clear the number of fours is doubled.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +19,7 @@
 #define WARM_SHARE 8U
 /* Times that everything is set up anew, unless that is a lot of memory. */
 #define ROUNDS	    8U
+#define ROUNDS_MAX  64U
 #define ROUND_BYTES (8UL << 20)
 #define PAIRS_MIN  400U
 #define PAIRS_MAX  3200U
@@ -104,8 +105,16 @@ uint64_t slice_calls(void (*run)(void *, uint64_t), void *state, double length)
 	return calls ? calls : 1;
 }
 
+/**
+ * struct pairs - what was taken
+ * @count: number of pairs
+ * @ends: by round: number of pairs at its end
+ * @rounds: number of rounds that have any
+ */
 struct pairs {
 	unsigned int count;
+	unsigned int ends[ROUNDS_MAX];
+	unsigned int rounds;
 	double subject[PAIRS_MAX];
 	double twin[PAIRS_MAX];
 	double ratio[PAIRS_MAX];
@@ -122,12 +131,14 @@ struct sides {
 	bool punted;
 };
 
-/* An order of three, drawn by lot. */
-static void shuffle(struct random *random, unsigned int order[3])
+#define SLICES 4U
+
+/* An order of the slices, drawn by lot. */
+static void shuffle(struct random *random, unsigned int order[SLICES])
 {
 	unsigned int i, other, held;
 
-	for (i = 2; i > 0; i--) {
+	for (i = SLICES - 1; i > 0; i--) {
 		other = random_below(random, i + 1);
 		held = order[i];
 		order[i] = order[other];
@@ -135,37 +146,40 @@ static void shuffle(struct random *random, unsigned int order[3])
 	}
 }
 
-static void take_triple(struct sides *sides, struct pairs *pairs)
+/* Nanoseconds of an operation, in a slice of one of both sides. */
+static double take_slice(const struct sides *sides, bool subject)
 {
 	const struct row *row = sides->row;
-	unsigned int order[3] = { 0, 1, 2 };
+	void (*run)(void *, uint64_t) = subject ? row->run_subject :
+						  row->run_twin;
+	const uint64_t calls = subject ? sides->subject_calls :
+					 sides->twin_calls;
+
+	/* What predicts branches and loads knows the other side. */
+	if (calls >= WARM_SHARE)
+		run(sides->state, calls / WARM_SHARE);
+	return slice_ns(run, sides->state, calls) / (double)calls / row->per;
+}
+
+static void take_four(struct sides *sides, struct pairs *pairs)
+{
+	unsigned int order[SLICES] = { 0, 1, 2, 3 };
 	const unsigned int at = pairs->count;
-	double taken[3];
+	double taken[SLICES];
 	size_t i;
 
 	shuffle(&sides->random, order);
-	for (i = 0; i < 3; i++) {
-		const bool subject = order[i] == 0;
-		const uint64_t calls = subject ? sides->subject_calls :
-						 sides->twin_calls;
-
-		void (*run)(void *, uint64_t) =
-			subject ? row->run_subject : row->run_twin;
-
-		/* What predicts branches and loads knows the other side. */
-		if (calls >= WARM_SHARE)
-			run(sides->state, calls / WARM_SHARE);
-		taken[order[i]] = slice_ns(run, sides->state, calls) /
-				  (double)calls / row->per;
+	for (i = 0; i < SLICES; i++) {
+		taken[order[i]] = take_slice(sides, order[i] < 2);
+		/* A clock that stood still says nothing. */
+		if (taken[order[i]] <= 0)
+			return;
 	}
-	/* A clock that stood still says nothing. */
-	if (taken[0] <= 0 || taken[1] <= 0 || taken[2] <= 0)
-		return;
-	pairs->subject[at] = taken[0];
-	pairs->twin[at] = taken[1];
-	pairs->ratio[at] = taken[0] / taken[1];
-	pairs->over[at] = taken[0] - taken[1];
-	pairs->control[at] = taken[2] / taken[1];
+	pairs->subject[at] = (taken[0] + taken[1]) / 2;
+	pairs->twin[at] = (taken[2] + taken[3]) / 2;
+	pairs->ratio[at] = pairs->subject[at] / pairs->twin[at];
+	pairs->over[at] = pairs->subject[at] - pairs->twin[at];
+	pairs->control[at] = taken[3] / taken[2];
 	pairs->count++;
 }
 
@@ -198,11 +212,16 @@ static void conclude(const struct row *row, struct pairs *pairs,
 	size_t i;
 
 	result->pairs = count;
-	result->subject_ns = estimate_median(pairs->subject, count, random);
-	result->twin_ns = estimate_median(pairs->twin, count, random);
-	result->ratio = estimate_median(pairs->ratio, count, random);
-	result->over = estimate_median(pairs->over, count, random);
-	result->control = estimate_median(pairs->control, count, random);
+	result->subject_ns = estimate_rounds(pairs->subject, pairs->ends,
+					     pairs->rounds, random);
+	result->twin_ns = estimate_rounds(pairs->twin, pairs->ends,
+					  pairs->rounds, random);
+	result->ratio = estimate_rounds(pairs->ratio, pairs->ends,
+					pairs->rounds, random);
+	result->over = estimate_rounds(pairs->over, pairs->ends,
+				       pairs->rounds, random);
+	result->control = estimate_rounds(pairs->control, pairs->ends,
+					  pairs->rounds, random);
 	result->verdict = VERDICT_NONE;
 	for (i = 0; i < GOALS_MAX; i++) {
 		result->judged[i] = judge_goal(&row->goal[i], result);
@@ -239,6 +258,15 @@ static unsigned int rounds_of(const struct row *row)
 	return row->size * row->depth > ROUND_BYTES ? 1 : ROUNDS;
 }
 
+static void note_round(struct pairs *pairs)
+{
+	const unsigned int before =
+		pairs->rounds ? pairs->ends[pairs->rounds - 1] : 0;
+
+	if (pairs->count > before && pairs->rounds < ROUNDS_MAX)
+		pairs->ends[pairs->rounds++] = pairs->count;
+}
+
 /* Returns false if there is no more to be had. */
 static bool take_round(struct sides *sides, struct pairs *pairs,
 		       unsigned int until, uint64_t end)
@@ -258,9 +286,10 @@ static bool take_round(struct sides *sides, struct pairs *pairs,
 	thread = thread_ns();
 	while (pairs->count < until && tries++ < 2 * PAIRS_MAX &&
 	       (pairs->count < PAIRS_FEW || wall_ns() < end))
-		take_triple(sides, pairs);
+		take_four(sides, pairs);
 	sides->punted |= punted(process_ns() - process, thread_ns() - thread);
 	row->teardown(sides->state);
+	note_round(pairs);
 	return pairs->count >= until;
 }
 

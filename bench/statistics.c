@@ -91,29 +91,66 @@ double quantile(double *values, size_t count, double q)
 	return value + part * (nth_smallest(values, count, below + 1) - value);
 }
 
-struct estimate estimate_median(const double *values, size_t count,
-				struct random *random)
+/* Draws values of drawn rounds. Returns their number. */
+static size_t resample(const double *values, const unsigned int *ends,
+		       size_t rounds, double *sample, struct random *random)
 {
-	struct estimate estimate = { 0 };
-	double *sample = malloc(count * sizeof(*sample));
+	size_t i, j, count = 0;
+
+	for (i = 0; i < rounds; i++) {
+		const uint32_t round =
+			random_below(random, (uint32_t)rounds);
+		const unsigned int first = round ? ends[round - 1] : 0;
+		const unsigned int length = ends[round] - first;
+
+		for (j = 0; j < length; j++)
+			sample[count++] =
+				values[first + random_below(random, length)];
+	}
+	return count;
+}
+
+static size_t longest(const unsigned int *ends, size_t rounds)
+{
+	size_t i, most = ends[0];
+
+	for (i = 1; i < rounds; i++)
+		if (ends[i] - ends[i - 1] > most)
+			most = ends[i] - ends[i - 1];
+	return most;
+}
+
+struct estimate estimate_rounds(const double *values, const unsigned int *ends,
+				size_t rounds, struct random *random)
+{
+	const size_t room = rounds * longest(ends, rounds);
+	double *sample = malloc(room * sizeof(*sample));
 	double *medians = malloc(RESAMPLES * sizeof(*medians));
-	size_t i, j;
+	const size_t count = ends[rounds - 1];
+	struct estimate estimate = { 0 };
+	size_t i, drawn;
 
 	if (!sample || !medians)
 		abort();
 	memcpy(sample, values, count * sizeof(*sample));
 	estimate.value = quantile(sample, count, 0.5);
 	for (i = 0; i < RESAMPLES; i++) {
-		for (j = 0; j < count; j++)
-			sample[j] = values[random_below(random,
-							(uint32_t)count)];
-		medians[i] = quantile(sample, count, 0.5);
+		drawn = resample(values, ends, rounds, sample, random);
+		medians[i] = quantile(sample, drawn, 0.5);
 	}
 	estimate.low = quantile(medians, RESAMPLES, 0.025);
 	estimate.high = quantile(medians, RESAMPLES, 0.975);
 	free(medians);
 	free(sample);
 	return estimate;
+}
+
+struct estimate estimate_median(const double *values, size_t count,
+				struct random *random)
+{
+	const unsigned int end = (unsigned int)count;
+
+	return estimate_rounds(values, &end, 1, random);
 }
 
 const char *verdict_name(enum verdict verdict)

@@ -176,6 +176,47 @@ static void the_same_against_itself_is_one(void **state)
 	}
 }
 
+/* Values of a round are alike, rounds are not. */
+static void rounds_that_differ_widen_the_interval(void **state)
+{
+	struct estimate blind, wise;
+	unsigned int ends[8], held = 0, round, times;
+	double values[400];
+	size_t i;
+
+	(void)state;
+	for (times = 0; times < 100; times++) {
+		for (round = 0; round < 8; round++) {
+			const double level = 1 + 0.05 * normal();
+
+			for (i = round * 50; i < round * 50 + 50; i++)
+				values[i] = level + 0.001 * normal();
+			ends[round] = (unsigned int)i;
+		}
+		blind = estimate_median(values, 400, &drawn);
+		wise = estimate_rounds(values, ends, 8, &drawn);
+		assert_true(wise.value == blind.value);
+		assert_true(wise.high - wise.low > blind.high - blind.low);
+		held += wise.low <= 1 && wise.high >= 1;
+	}
+	assert_in_range(held, 85, 100);
+}
+
+static void rounds_that_are_alike_do_not(void **state)
+{
+	unsigned int ends[8] = { 50, 100, 150, 200, 250, 300, 350, 400 };
+	struct estimate blind, wise;
+	double values[400];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 400; i++)
+		values[i] = 1 + 0.01 * normal();
+	blind = estimate_median(values, 400, &drawn);
+	wise = estimate_rounds(values, ends, 8, &drawn);
+	assert_true(wise.high - wise.low < 1.6 * (blind.high - blind.low));
+}
+
 static void a_planted_slowdown_fails_and_its_absence_passes(void **state)
 {
 	(void)state;
@@ -237,6 +278,8 @@ int main(void)
 		cmocka_unit_test(an_interval_shrinks_with_the_root_of_the_sample),
 		cmocka_unit_test(a_planted_ratio_is_found),
 		cmocka_unit_test(the_same_against_itself_is_one),
+		cmocka_unit_test(rounds_that_differ_widen_the_interval),
+		cmocka_unit_test(rounds_that_are_alike_do_not),
 		cmocka_unit_test(a_planted_slowdown_fails_and_its_absence_passes),
 		cmocka_unit_test(a_verdict_needs_the_whole_interval_on_one_side),
 		cmocka_unit_test(what_the_control_shows_widens_the_interval),
