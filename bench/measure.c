@@ -128,7 +128,8 @@ struct sides {
 	uint64_t subject_calls;
 	uint64_t twin_calls;
 	struct random random;
-	bool punted;
+	uint64_t process;
+	uint64_t thread;
 };
 
 #define SLICES 4U
@@ -287,7 +288,8 @@ static bool take_round(struct sides *sides, struct pairs *pairs,
 	while (pairs->count < until && tries++ < 2 * PAIRS_MAX &&
 	       (pairs->count < PAIRS_FEW || wall_ns() < end))
 		take_four(sides, pairs);
-	sides->punted |= punted(process_ns() - process, thread_ns() - thread);
+	sides->process += process_ns() - process;
+	sides->thread += thread_ns() - thread;
 	row->teardown(sides->state);
 	note_round(pairs);
 	return pairs->count >= until;
@@ -327,7 +329,7 @@ void measure(const struct row *row, uint64_t budget_ns, struct result *result)
 	random_seed(&sides.random, wall_ns());
 	take_rounds(&sides, budget_ns, pairs, result);
 	free(pairs);
-	if (sides.punted) {
+	if (punted(sides.process, sides.thread)) {
 		result->verdict = VERDICT_INCONCLUSIVE;
 		snprintf(result->reason, sizeof(result->reason),
 			 "other threads did part of the work");
