@@ -12,6 +12,9 @@
  *	files	a ring's table of registered files
  *	socket	operations on sockets
  *	wait	readiness and timeouts
+ *	group	buffers of which the kernel takes one when data comes
+ *	command	what drivers define, such as NVMe commands
+ *	adopt	rings that the program set up, foreign event loops
  *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
@@ -31,6 +34,9 @@
 #include <saferring/files.h>
 #include <saferring/socket.h>
 #include <saferring/wait.h>
+#include <saferring/group.h>
+#include <saferring/command.h>
+#include <saferring/adopt.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 #include <saferring/histogram.h>

@@ -103,6 +103,8 @@ int sr_account_define(void)
 	error = define_reasons();
 	if (error >= 0)
 		error = sr_tracker_define();
+	if (error >= 0)
+		error = sr_account_ring_define();
 	defined = error >= 0;
 	return error;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "account.h"
 #include "internal.h"
 
 static void report_foreign(struct saferring_ring *ring, uint64_t key)
@@ -24,13 +25,14 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 }
 
 /* An operation that did not do all that was asked for. Returns its flags. */
-static uint32_t note_incomplete(struct saferring_ring *ring,
-				const struct sr_operation *operation,
-				int32_t result)
+static __attribute__((noinline)) uint32_t
+note_incomplete(struct saferring_ring *ring,
+		const struct sr_operation *operation, int32_t result)
 {
-	ring->bytes[operation->kind] -= (uint64_t)(int64_t)result;
+	sr_account_incomplete(ring->words, operation->kind, result);
 	if (result >= 0) {
-		ring->bytes[operation->kind] += (uint32_t)result;
+		sr_account_bytes(ring->words, operation->kind,
+				 (uint32_t)result);
 		ring->stats.short_results++;
 		return SAFERRING_COMPLETION_SHORT;
 	}
@@ -43,6 +45,7 @@ static uint32_t note_incomplete(struct saferring_ring *ring,
  * region is gone, when nobody may use it any more.
  */
 static __always_inline void complete(struct saferring_ring *ring,
+				     struct sr_ring_words *words,
 				     struct sr_operation *operation,
 				     int32_t result,
 				     struct saferring_completion *completion)
@@ -53,10 +56,11 @@ static __always_inline void complete(struct saferring_ring *ring,
 	const unsigned int kind = operation->kind;
 	uint32_t flags = 0;
 
-	ring->done[kind]++;
-	ring->bytes[kind] += (uint64_t)(int64_t)result;
+	sr_account_done(words, kind);
 	if (SAFERRING_UNLIKELY(result != (int32_t)operation->length))
 		flags = note_incomplete(ring, operation, result);
+	else
+		sr_account_bytes(words, kind, (uint32_t)result);
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
 	if (SAFERRING_UNLIKELY(ring->any_gone) && sr_record_gone(operation))
 		flags |= sr_note_gone(ring, operation, word);
@@ -76,7 +80,7 @@ static __always_inline void complete(struct saferring_ring *ring,
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
 	     int32_t result, uint32_t flags)
 {
-	const uint32_t number = sr_record_number(ring, operation);
+	const uint32_t number = sr_record_number(operation);
 	struct sr_state *state = &ring->state[number];
 
 	state->result = result;
@@ -152,6 +156,34 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 	return to + take_pending(ring, to, (unsigned int)(end - to));
 }
 
+unsigned int sr_take_one(struct saferring_ring *ring,
+			 const struct io_uring_cqe *cqe,
+			 struct saferring_completion *completions,
+			 unsigned int max)
+{
+	return (unsigned int)(take_other(ring, cqe, completions,
+					 completions + max) -
+			      completions);
+}
+
+/* Entries of twice the size: not the way of many operations. */
+static __attribute__((noinline)) unsigned int
+take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
+	  unsigned int max)
+{
+	const struct io_uring_cq *cq = &ring->uring.cq;
+	struct saferring_completion *to = completions;
+	struct saferring_completion *const end = completions + max;
+
+	while (*cq->khead != io_uring_smp_load_acquire(cq->ktail) && to != end) {
+		const unsigned int position = *cq->khead & *cq->kring_mask;
+
+		to = take_other(ring, &cq->cqes[position << 1], to, end);
+		io_uring_cq_advance(&ring->uring, 1);
+	}
+	return (unsigned int)(to - completions);
+}
+
 static unsigned int take_ready(struct saferring_ring *ring,
 			       struct saferring_completion *completions,
 			       unsigned int max)
@@ -161,6 +193,7 @@ static unsigned int take_ready(struct saferring_ring *ring,
 	const unsigned int mask = *cq->kring_mask;
 	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
 	const unsigned int first = *cq->khead;
+	struct sr_ring_words *const words = ring->words;
 	struct saferring_completion *to = completions;
 	struct saferring_completion *const end = completions + max;
 	unsigned int head;
@@ -173,8 +206,10 @@ static unsigned int take_ready(struct saferring_ring *ring,
 		if (SAFERRING_UNLIKELY(!operation || operation->special))
 			to = take_other(ring, cqe, to, end);
 		else
-			complete(ring, operation, cqe->res, to++);
+			complete(ring, words, operation, cqe->res, to++);
 	}
+	if (SAFERRING_UNLIKELY(ring->latency != NULL) && head != first)
+		sr_account_latencies(ring, first, head);
 	io_uring_cq_advance(&ring->uring, head - first);
 	return (unsigned int)(to - completions);
 }
@@ -192,6 +227,9 @@ static unsigned int take(struct saferring_ring *ring,
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
 	count = take_pending(ring, completions, max);
+	if (SAFERRING_UNLIKELY(ring->wide))
+		return count + take_wide(ring, completions + count,
+					 max - count);
 	return count + take_ready(ring, completions + count, max - count);
 }
 
@@ -213,7 +251,11 @@ int saferring_ring_reap(struct saferring_ring *ring,
 {
 	const int error = check_reap(ring, completions, max, "ring_reap");
 
-	return error ? error : (int)take(ring, completions, max);
+	if (error)
+		return error;
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return (int)take_pending(ring, completions, max);
+	return (int)take(ring, completions, max);
 }
 
 /* ---- waiting ---- */
@@ -259,9 +301,9 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 		wanted = 0;
 		if (sr_uring_ready(ring) + ring->pending_count < min && left)
 			wanted = min - ring->pending_count;
-		if (!wanted && !ring->queued)
+		if (!wanted && !sr_ring_has_work(ring))
 			return 0;
-		if (ring->queued)
+		if (sr_ring_has_work(ring))
 			sr_ring_prepare(ring);
 		error = sr_uring_enter(ring, wanted, left);
 		if (error < 0 && error != -ETIME)
@@ -292,6 +334,8 @@ int saferring_ring_wait(struct saferring_ring *ring,
 
 	if (error)
 		return error;
+	if (ring->beside)
+		return sr_fail_beside(ring, "ring_wait");
 	min = most_to_wait_for(ring, SR_MIN(min, max));
 	deadline = deadline_of(timeout_ns);
 	do {

@@ -215,6 +215,11 @@ int sr_define_series(int family, unsigned int group, uint32_t first,
 		     bool sparse, const struct saferring_label *label,
 		     size_t count);
 
+/* ---- account_ring.c ---- */
+
+/* With the arena locked. */
+int sr_account_ring_define(void);
+
 /* ---- tracker.c ---- */
 
 /* Words of the group of the process: what failed, by reason, then memory. */

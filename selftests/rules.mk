@@ -60,6 +60,7 @@ CHECK_VM += selftests/check/fio
 
 # --- tests of the library
 
+include selftests/misuse/rules.mk
 include selftests/unit/rules.mk
 
 # --- the debug lane

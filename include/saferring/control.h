@@ -113,8 +113,6 @@ SAFERRING_API int saferring_ring_cancel_all(struct saferring_ring *ring,
  *
  * Return: 0, or
  * -ENOENT: the operation has ended already, or there was none;
- * -EAGAIN: the kernel does not take entries now, and the queue is full; nothing
- * was changed;
  * -EOWNERDEAD: the ring belongs to the parent process.
  */
 SAFERRING_API int saferring_ring_drop(struct saferring_ring *ring,
@@ -148,7 +146,8 @@ SAFERRING_API int saferring_ring_message(struct saferring_ring *ring, int fd,
 /**
  * saferring_ring_raw() - queue an SQE of the program's own
  * @ring: the ring
- * @sqe: the SQE, copied; its user_data is ignored
+ * @sqe: the SQE, copied; its user_data is ignored. On a ring with
+ *	SAFERRING_RING_COMMANDS it has 128 bytes
  * @ranges: parts of buffers that the kernel will use for it; NULL for none
  * @count: number of @ranges, at most SAFERRING_RANGES_MAX
  * @user_data: comes back with the completion

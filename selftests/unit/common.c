@@ -86,6 +86,14 @@ struct saferring_ring *make_ring(struct saferring_pool *pool,
 	return ring;
 }
 
+int depth_of(const struct saferring_pool *pool)
+{
+	struct saferring_pool_info info = { .size = sizeof(info) };
+
+	must(saferring_pool_info(pool, &info), "pool_info");
+	return info.depth;
+}
+
 void drop_region(struct saferring_region *region)
 {
 	must(saferring_region_destroy(region, 0, DESTROY_MS), "region_destroy");

@@ -48,6 +48,7 @@ struct saferring_pool *make_pool(struct saferring_region *region, size_t count,
 				 int cache, const char *name);
 struct saferring_ring *make_ring(struct saferring_pool *pool,
 				 unsigned int depth, unsigned int flags);
+int depth_of(const struct saferring_pool *pool);
 void drop_region(struct saferring_region *region);
 
 saferring_buffer get(struct saferring_pool *pool);

@@ -249,8 +249,7 @@ static void assert_sent_without_a_copy(struct stage *stage, int32_t result,
 	assert_int_equal(saferring_ring_find(stage->ring, 1), 0);
 }
 
-static void a_buffer_sent_without_a_copy_comes_with_its_notification(
-	void **state)
+static void a_zero_copy_buffer_comes_with_its_notification(void **state)
 {
 	struct stage *stage = *state;
 	struct saferring_ring_stats stats = { .size = sizeof(stats) };
@@ -310,8 +309,7 @@ static void a_message_sent_without_a_copy_gives_all_buffers_back(void **state)
 	close(ends[1]);
 }
 
-static void a_dropped_send_without_a_copy_keeps_its_buffer_till_the_end(
-	void **state)
+static void a_dropped_zero_copy_send_keeps_its_buffer(void **state)
 {
 	struct stage *stage = *state;
 	struct saferring_range text = text_in(stage, "zero copy");
@@ -517,11 +515,11 @@ int main(void)
 		T(an_address_has_1_to_128_bytes),
 		T(every_connection_is_a_completion),
 		T(what_is_sent_is_received),
-		T(a_buffer_sent_without_a_copy_comes_with_its_notification),
-		U(a_buffer_sent_without_a_copy_comes_with_its_notification),
+		T(a_zero_copy_buffer_comes_with_its_notification),
+		U(a_zero_copy_buffer_comes_with_its_notification),
 		T(a_failed_send_without_a_copy_gives_its_buffer_back),
 		T(a_message_sent_without_a_copy_gives_all_buffers_back),
-		T(a_dropped_send_without_a_copy_keeps_its_buffer_till_the_end),
+		T(a_dropped_zero_copy_send_keeps_its_buffer),
 		T(a_message_comes_with_its_control_data),
 		T(a_datagram_comes_with_its_sender),
 		T(a_header_must_hold_what_it_is_to),
