@@ -156,6 +156,16 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 	return to + take_pending(ring, to, (unsigned int)(end - to));
 }
 
+unsigned int sr_take_one(struct saferring_ring *ring,
+			 const struct io_uring_cqe *cqe,
+			 struct saferring_completion *completions,
+			 unsigned int max)
+{
+	return (unsigned int)(take_other(ring, cqe, completions,
+					 completions + max) -
+			      completions);
+}
+
 /* Entries of twice the size: not the way of many operations. */
 static __attribute__((noinline)) unsigned int
 take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
@@ -241,7 +251,11 @@ int saferring_ring_reap(struct saferring_ring *ring,
 {
 	const int error = check_reap(ring, completions, max, "ring_reap");
 
-	return error ? error : (int)take(ring, completions, max);
+	if (error)
+		return error;
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return (int)take_pending(ring, completions, max);
+	return (int)take(ring, completions, max);
 }
 
 /* ---- waiting ---- */
@@ -320,6 +334,8 @@ int saferring_ring_wait(struct saferring_ring *ring,
 
 	if (error)
 		return error;
+	if (ring->beside)
+		return sr_fail_beside(ring, "ring_wait");
 	min = most_to_wait_for(ring, SR_MIN(min, max));
 	deadline = deadline_of(timeout_ns);
 	do {

@@ -135,16 +135,21 @@ static bool is_pending(const struct saferring_ring *ring, uint32_t record)
 }
 
 /* There is room for each operation once among the doomed. */
-static void drop(struct saferring_ring *ring, struct sr_operation *operation)
+static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 {
 	struct io_uring_sqe *sqe = queued_entry(ring, operation->key);
+	const uint32_t number = sr_record_number(operation);
 
 	if (sqe)
 		sr_disarm(ring, sqe, operation, -ECANCELED);
-	else if (!is_pending(ring, sr_record_number(operation)) &&
+	else if (ring->beside && !is_pending(ring, number) &&
+		 sr_cancel_beside(ring, operation->key))
+		return -EAGAIN;
+	else if (!ring->beside && !is_pending(ring, number) &&
 		 ring->doomed_count < ring->depth)
 		ring->doomed[ring->doomed_count++] = operation->key;
 	operation->special |= SR_SPECIAL_DROP;
+	return 0;
 }
 
 int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
@@ -158,8 +163,7 @@ int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
 	record = named(ring, operation);
 	if (!record || record->special & SR_SPECIAL_DROP)
 		return fail_ended(ring, "ring_drop");
-	drop(ring, record);
-	return 0;
+	return drop(ring, record);
 }
 
 /* ---- other rings ---- */

@@ -292,6 +292,8 @@ int saferring_ring_submit(struct saferring_ring *ring)
 		return sr_fail_argument("ring_submit", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_submit", "ring", ring->name);
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return sr_fail_beside(ring, "ring_submit");
 	if (!sr_ring_has_work(ring))
 		return 0;
 	before = sr_ring_prepare(ring);
@@ -334,5 +336,7 @@ int saferring_ring_withdraw(struct saferring_ring *ring)
 		return sr_fail_argument("ring_withdraw", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_withdraw", "ring", ring->name);
+	if (ring->beside)
+		return sr_fail_beside(ring, "ring_withdraw");
 	return sr_ring_withdraw_all(ring);
 }

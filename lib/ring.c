@@ -29,7 +29,8 @@ static int check_flags(unsigned int flags)
 				   SAFERRING_RING_IOPOLL |
 				   SAFERRING_RING_ONE_THREAD |
 				   SAFERRING_RING_COMMANDS |
-				   SAFERRING_RING_LATENCY;
+				   SAFERRING_RING_LATENCY |
+				   SAFERRING_RING_BESIDE;
 
 	if (!(flags & ~(fixed | uring | other)) &&
 	    (flags & fixed) != fixed && (flags & uring) != uring)
@@ -491,13 +492,34 @@ static void open_short_way(struct saferring_ring *ring)
 {
 	unsigned int id;
 
-	for (id = 0; id < SR_IDS && !ring->wide; id++)
+	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++)
 		if (ring->attached[id] && !ring->attached[id]->pool->depth)
 			ring->by_pool[id] = ring->attached[id];
 }
 
+/* If it fails, a ring of the program's stays as it was. */
+static int open_ring(struct saferring_ring *ring,
+		     const struct saferring_ring_options *options,
+		     struct io_uring *uring)
+{
+	int error = 0;
+
+	if (uring)
+		sr_adopt(ring, uring, options->flags & SAFERRING_RING_BESIDE);
+	else
+		error = sr_setup(ring, options);
+	if (error)
+		return sr_uring_fail(error, "ring_create", ring->name);
+	sr_uring_probe(ring);
+	error = set_fixed(ring, options->flags);
+	if (error && !uring)
+		sr_uring_close(ring);
+	return error;
+}
+
 static int set_up(struct saferring_ring *ring,
-		  const struct saferring_ring_options *options)
+		  const struct saferring_ring_options *options,
+		  struct io_uring *uring)
 {
 	int error = allocate(ring, options->pool_count);
 
@@ -507,42 +529,31 @@ static int set_up(struct saferring_ring *ring,
 		error = watch_pools(ring);
 	if (error)
 		return error;
-	error = sr_setup(ring, options);
+	error = open_ring(ring, options, uring);
 	if (error)
 		return error;
 	open_short_way(ring);
-	sr_uring_probe(ring);
-	error = set_fixed(ring, options->flags);
-	if (error)
-		sr_uring_close(ring);
 	set_opcodes(ring);
-	return error;
+	return 0;
 }
 
-int saferring_ring_create(const struct saferring_ring_options *options,
-			  struct saferring_ring **out)
+int sr_ring_create(const struct saferring_ring_options *options,
+		   struct io_uring *uring, struct saferring_ring **out)
 {
-	struct saferring_ring_options known;
 	struct saferring_ring *ring;
-	int error;
+	int error = check_options(options);
 
-	if (!options || !out)
-		return sr_fail_argument("ring_create",
-					"no options, or no place for a ring");
-	error = sr_options_in("ring_create", &known, sizeof(known), options);
-	if (!error)
-		error = check_options(&known);
 	if (error)
 		return error;
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->depth = depth_of(&known);
-	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
-	sr_name(ring->name, known.name, "ring");
-	error = sr_account_ring(ring, known.flags & SAFERRING_RING_LATENCY);
+	ring->depth = depth_of(options);
+	ring->foreign = options->flags & SAFERRING_RING_FOREIGN;
+	sr_name(ring->name, options->name, "ring");
+	error = sr_account_ring(ring, options->flags & SAFERRING_RING_LATENCY);
 	if (!error)
-		error = set_up(ring, &known);
+		error = set_up(ring, options, uring);
 	if (error) {
 		sr_ring_free(ring);
 		return error;
@@ -550,6 +561,24 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	publish(ring);
 	*out = ring;
 	return 0;
+}
+
+int saferring_ring_create(const struct saferring_ring_options *options,
+			  struct saferring_ring **out)
+{
+	struct saferring_ring_options known;
+	int error;
+
+	if (!options || !out)
+		return sr_fail_argument("ring_create",
+					"no options, or no place for a ring");
+	error = sr_options_in("ring_create", &known, sizeof(known), options);
+	if (error)
+		return error;
+	if (known.flags & SAFERRING_RING_BESIDE)
+		return sr_fail_argument("ring_create",
+					"SAFERRING_RING_BESIDE is for saferring_ring_adopt()");
+	return sr_ring_create(&known, NULL, out);
 }
 
 static uint64_t now_ms(void)
@@ -614,6 +643,22 @@ static void report_lost(const char *name, unsigned int left,
 	sr_report(error);
 }
 
+/* Only the program sees when they end. */
+static int fail_beside_busy(const struct saferring_ring *ring)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_BUSY,
+			       .operation = "ring_destroy",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .needed = sr_ring_busy(ring),
+			       .cure = "cancel them, and call saferring_ring_complete() for their CQEs",
+		       },
+		       "%u operations are under way on the program's own ring",
+		       sr_ring_busy(ring));
+}
+
 int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 {
 	char name[SR_NAME_MAX];
@@ -623,7 +668,10 @@ int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 		return 0;
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_destroy", "ring", ring->name);
-	drain(ring, timeout_ms);
+	if (ring->beside && sr_ring_busy(ring))
+		return fail_beside_busy(ring);
+	if (!ring->beside)
+		drain(ring, timeout_ms);
 	left = sr_ring_busy(ring);
 	sr_registry_lock();
 	unpublish(ring);

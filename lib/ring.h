@@ -163,6 +163,8 @@ struct sr_watch {
  * @any_gone: a region of some pool is gone
  * @polled: completions come only to those who ask the kernel
  * @flushes: what is submitted is the kernel's, though it has not looked yet
+ * @beside: the program's ring, which it keeps, or NULL
+ * @last_sqe: the SQE of it that was taken last
  * @wide: entries and completions are of twice the size
  * @foreign: completions that are no operation's are the program's
  * @opcode: of READ and WRITE: what the kernel calls them
@@ -204,6 +206,8 @@ struct saferring_ring {
 	bool polled;
 	bool foreign;
 	bool flushes;
+	struct io_uring *beside;
+	struct io_uring_sqe *last_sqe;
 	bool wide;
 	uint8_t opcode[3];
 	uint32_t *free;
@@ -451,6 +455,8 @@ void sr_draft_address(struct sr_draft *draft);
 void sr_draft_file(struct sr_draft *draft, int fd);
 /* The slot that the file that it makes, or closes, has in the ring's table. */
 void sr_draft_slot(struct sr_draft *draft, int slot);
+/* The SQE of what was queued last, or NULL if it is not there any more. */
+struct io_uring_sqe *sr_last_queued(struct saferring_ring *ring);
 /* Refuse an argument of the function of a kind. */
 int sr_refuse(struct saferring_ring *ring, unsigned int kind, const char *what,
 	      ...) __attribute__((format(printf, 3, 4), cold));
@@ -476,6 +482,11 @@ int sr_files_check(struct saferring_ring *ring, unsigned int kind, int slot);
 /* Note a result that did not come from the kernel, to be handed out. */
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
 	     int32_t result, uint32_t flags);
+/* Complete what one CQE is about. Returns the number of completions. */
+unsigned int sr_take_one(struct saferring_ring *ring,
+			 const struct io_uring_cqe *cqe,
+			 struct saferring_completion *completions,
+			 unsigned int max);
 /* Complete all that can be without waiting, buffers going to their pools. */
 void sr_ring_return_completed(struct saferring_ring *ring);
 
@@ -505,6 +516,16 @@ void sr_return_special(struct saferring_ring *ring,
 /* The buffer that came back under @word has no memory. Returns the flag. */
 uint32_t sr_note_gone(struct saferring_ring *ring,
 		      const struct sr_operation *operation, uint64_t word);
+
+/* ring.c: create a ring, or make it of what the program set up. */
+int sr_ring_create(const struct saferring_ring_options *options,
+		   struct io_uring *uring, struct saferring_ring **out);
+
+/* adopt.c */
+void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
+int sr_fail_beside(const struct saferring_ring *ring, const char *function)
+	__attribute__((cold));
+int sr_cancel_beside(struct saferring_ring *ring, uint64_t key);
 
 /* setup.c */
 int sr_setup(struct saferring_ring *ring,

@@ -54,6 +54,18 @@ int sr_uring_register_self(struct saferring_ring *ring)
 	return count == 1 ? 0 : -EINVAL;
 }
 
+/* The program goes on with its ring, without what was registered for this one. */
+static void leave_alone(struct saferring_ring *ring)
+{
+	unsigned int id;
+
+	for (id = 0; id < SAFERRING_GROUPS_MAX; id++)
+		if (ring->group[id])
+			sr_uring_unregister_group(ring, ring->group[id]);
+	if (ring->files)
+		io_uring_unregister_files(&ring->uring);
+}
+
 /*
  * Unregistering waits for nothing, as nothing is in flight, and drops the pins
  * at once; the kernel's own clean-up of a closed ring comes later.
@@ -66,7 +78,10 @@ void sr_uring_close(struct saferring_ring *ring)
 	}
 	if (ring->fixed)
 		io_uring_unregister_buffers(&ring->uring);
-	io_uring_queue_exit(&ring->uring);
+	if (ring->beside)
+		leave_alone(ring);
+	else
+		io_uring_queue_exit(&ring->uring);
 }
 
 static void probe_engine(struct saferring_ring *ring)
