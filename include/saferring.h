@@ -8,7 +8,13 @@
  *	buffer	one of them, known by a handle that goes stale
  *	ring	operations on buffers through io_uring
  *	control	cancelling, messages between rings, SQEs of one's own
+ *	file	operations on files and names
+ *	files	a ring's table of registered files
  *	socket	operations on sockets
+ *	wait	readiness and timeouts
+ *	group	buffers of which the kernel takes one when data comes
+ *	command	what drivers define, such as NVMe commands
+ *	adopt	rings that the program set up, foreign event loops
  *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
@@ -24,7 +30,13 @@
 #include <saferring/buffer.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
+#include <saferring/file.h>
+#include <saferring/files.h>
 #include <saferring/socket.h>
+#include <saferring/wait.h>
+#include <saferring/group.h>
+#include <saferring/command.h>
+#include <saferring/adopt.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 #include <saferring/histogram.h>

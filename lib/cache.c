@@ -6,7 +6,6 @@
  * Only its thread touches what is in a cache, so get and put need no lock. A
  * child of fork() finds its caches wiped: empty and without room.
  */
-#include <string.h>
 #include "internal.h"
 
 struct saferring_cache sr_cache_empty;
@@ -23,10 +22,10 @@ void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count)
 {
 	const uint64_t left = cache->count - count;
+	uint64_t number;
 
-	memcpy(pool->store + pool->stored, cache->word + left,
-	       count * sizeof(*pool->store));
-	__atomic_store_n(&pool->stored, pool->stored + count, __ATOMIC_RELAXED);
+	for (number = left; number < cache->count; number++)
+		sr_pool_store(pool, cache->tag[number]);
 	__atomic_store_n(&cache->count, left, __ATOMIC_RELAXED);
 }
 

@@ -22,4 +22,16 @@
 #define CAP_IPC_LOCK 14
 #endif
 
+#ifndef IORING_CQE_BUFFER_SHIFT
+#define IORING_CQE_BUFFER_SHIFT 16
+#endif
+
+/* Under names of our own, because newer headers have them in enumerations. */
+#define SR_CQE_F_BUF_MORE (1U << 4) /* Linux 6.12 */
+#define SR_PBUF_RING_INC  2
+
+/* Opcodes of io_uring, which are an enumeration and so cannot be asked for. */
+#define SR_OP_READV_FIXED  60 /* Linux 6.15 */
+#define SR_OP_WRITEV_FIXED 61
+
 #endif /* SAFERRING_COMPAT_H */

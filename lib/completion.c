@@ -80,7 +80,7 @@ static __always_inline void complete(struct saferring_ring *ring,
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
 	     int32_t result, uint32_t flags)
 {
-	const uint32_t number = sr_record_number(ring, operation);
+	const uint32_t number = sr_record_number(operation);
 	struct sr_state *state = &ring->state[number];
 
 	state->result = result;
@@ -156,6 +156,34 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 	return to + take_pending(ring, to, (unsigned int)(end - to));
 }
 
+unsigned int sr_take_one(struct saferring_ring *ring,
+			 const struct io_uring_cqe *cqe,
+			 struct saferring_completion *completions,
+			 unsigned int max)
+{
+	return (unsigned int)(take_other(ring, cqe, completions,
+					 completions + max) -
+			      completions);
+}
+
+/* Entries of twice the size: not the way of many operations. */
+static __attribute__((noinline)) unsigned int
+take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
+	  unsigned int max)
+{
+	const struct io_uring_cq *cq = &ring->uring.cq;
+	struct saferring_completion *to = completions;
+	struct saferring_completion *const end = completions + max;
+
+	while (*cq->khead != io_uring_smp_load_acquire(cq->ktail) && to != end) {
+		const unsigned int position = *cq->khead & *cq->kring_mask;
+
+		to = take_other(ring, &cq->cqes[position << 1], to, end);
+		io_uring_cq_advance(&ring->uring, 1);
+	}
+	return (unsigned int)(to - completions);
+}
+
 static unsigned int take_ready(struct saferring_ring *ring,
 			       struct saferring_completion *completions,
 			       unsigned int max)
@@ -199,6 +227,9 @@ static unsigned int take(struct saferring_ring *ring,
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
 	count = take_pending(ring, completions, max);
+	if (SAFERRING_UNLIKELY(ring->wide))
+		return count + take_wide(ring, completions + count,
+					 max - count);
 	return count + take_ready(ring, completions + count, max - count);
 }
 
@@ -220,7 +251,11 @@ int saferring_ring_reap(struct saferring_ring *ring,
 {
 	const int error = check_reap(ring, completions, max, "ring_reap");
 
-	return error ? error : (int)take(ring, completions, max);
+	if (error)
+		return error;
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return (int)take_pending(ring, completions, max);
+	return (int)take(ring, completions, max);
 }
 
 /* ---- waiting ---- */
@@ -266,9 +301,9 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 		wanted = 0;
 		if (sr_uring_ready(ring) + ring->pending_count < min && left)
 			wanted = min - ring->pending_count;
-		if (!wanted && !ring->queued)
+		if (!wanted && !sr_ring_has_work(ring))
 			return 0;
-		if (ring->queued)
+		if (sr_ring_has_work(ring))
 			sr_ring_prepare(ring);
 		error = sr_uring_enter(ring, wanted, left);
 		if (error < 0 && error != -ETIME)
@@ -299,6 +334,8 @@ int saferring_ring_wait(struct saferring_ring *ring,
 
 	if (error)
 		return error;
+	if (ring->beside)
+		return sr_fail_beside(ring, "ring_wait");
 	min = most_to_wait_for(ring, SR_MIN(min, max));
 	deadline = deadline_of(timeout_ns);
 	do {

@@ -24,7 +24,8 @@ uint64_t saferring_ring_find(struct saferring_ring *ring, uint64_t user_data)
 	for (number = 0; number < ring->depth; number++) {
 		operation = &ring->operation[number];
 		if (operation->word && operation->user_data == user_data &&
-		    !(operation->special & SR_SPECIAL_PART))
+		    !(operation->special &
+		      (SR_SPECIAL_PART | SR_SPECIAL_DROP)))
 			return operation->key;
 	}
 	return 0;
@@ -133,15 +134,20 @@ static bool is_pending(const struct saferring_ring *ring, uint32_t record)
 	return false;
 }
 
+/* There is room for each operation once among the doomed. */
 static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 {
 	struct io_uring_sqe *sqe = queued_entry(ring, operation->key);
+	const uint32_t number = sr_record_number(operation);
 
 	if (sqe)
 		sr_disarm(ring, sqe, operation, -ECANCELED);
-	else if (!is_pending(ring, sr_record_number(ring, operation)) &&
-		 sr_uring_cancel_later(ring, operation->key))
+	else if (ring->beside && !is_pending(ring, number) &&
+		 sr_cancel_beside(ring, operation->key))
 		return -EAGAIN;
+	else if (!ring->beside && !is_pending(ring, number) &&
+		 ring->doomed_count < ring->depth)
+		ring->doomed[ring->doomed_count++] = operation->key;
 	operation->special |= SR_SPECIAL_DROP;
 	return 0;
 }
@@ -157,9 +163,7 @@ int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
 	record = named(ring, operation);
 	if (!record || record->special & SR_SPECIAL_DROP)
 		return fail_ended(ring, "ring_drop");
-	if (drop(ring, record))
-		return sr_fail_enter(ring, -EAGAIN, "ring_drop");
-	return 0;
+	return drop(ring, record);
 }
 
 /* ---- other rings ---- */
@@ -225,7 +229,7 @@ int saferring_ring_raw(struct saferring_ring *ring,
 				 &draft);
 	if (error)
 		return error;
-	*draft.sqe = *sqe;
+	memcpy(draft.sqe, sqe, sizeof(*sqe) << ring->wide);
 	if (count) {
 		draft.sqe->addr = (uintptr_t)draft.address;
 		draft.sqe->len = (uint32_t)draft.length;

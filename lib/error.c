@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "account.h"
 #include "internal.h"
 
@@ -49,6 +50,11 @@ static const char *const reason_names[] = {
 	[SAFERRING_REASON_LOST_IO] = "operations did not end",
 	[SAFERRING_REASON_FOREIGN_COMPLETION] = "foreign completion",
 	[SAFERRING_REASON_GONE_COMPLETION] = "completed into a freed region",
+	[SAFERRING_REASON_ALIGNMENT] = "misaligned for O_DIRECT",
+	[SAFERRING_REASON_OVERRUN] = "overrun",
+	[SAFERRING_REASON_WRITE_AFTER_PUT] = "write after put",
+	[SAFERRING_REASON_WRITE_IN_FLIGHT] = "write in flight",
+	[SAFERRING_REASON_STRAY_ACCESS] = "stray access",
 };
 
 const char *saferring_reason_name(int reason)
@@ -165,13 +171,51 @@ int saferring_error_text(const struct saferring_error *error, char *text,
 			error->cure, error->cure[0] ? ")" : "");
 }
 
+int saferring_error_traces(const struct saferring_error *error, char *text,
+			   size_t length)
+{
+	const struct saferring_trace *const traces[] = { &error->here,
+							 &error->now,
+							 &error->before };
+	static const char *const titles[] = { "here, ", "now, ", "before, " };
+	size_t number, used;
+	int total = 0;
+
+	if (length)
+		*text = '\0';
+	for (number = 0; number < 3; number++) {
+		used = SR_MIN((size_t)total, length);
+		total += sr_trace_text(traces[number], titles[number],
+				       text + used, length - used);
+	}
+	return total;
+}
+
+static void write_all(const char *text, size_t length)
+{
+	ssize_t written;
+
+	while (length) {
+		written = write(STDERR_FILENO, text, length);
+		if (written <= 0)
+			return;
+		text += written;
+		length -= (size_t)written;
+	}
+}
+
+/* It may run in a handler of a signal, so it uses no stream. */
 void saferring_report_stderr(const struct saferring_error *error,
 			     void *context __attribute__((unused)))
 {
-	char text[1024];
+	char line[1024], text[6144];
+	int length;
 
-	saferring_error_text(error, text, sizeof(text));
-	fprintf(stderr, "saferring: %s\n", text);
+	saferring_error_text(error, line, sizeof(line));
+	length = snprintf(text, sizeof(text), "saferring: %s\n", line);
+	saferring_error_traces(error, text + length,
+			       sizeof(text) - (size_t)length);
+	write_all(text, strlen(text));
 }
 
 void saferring_report_set(saferring_report_fn report, void *context)

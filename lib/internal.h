@@ -24,6 +24,7 @@
 #define SR_REASON_MAX SAFERRING_PROBE_REASON
 #define SR_BACKENDS   5
 #define SR_HUGE_PAGE  (2UL << 20)
+#define SR_CACHE_LINE 64
 /* The most that a fixed buffer may have on every kernel that is supported. */
 #define SR_FIXED_MAX	    (1UL << 30)
 #define SR_FIXED_BUFFERS_MAX 16384
@@ -94,6 +95,10 @@ static inline bool sr_forked(uint64_t epoch)
 }
 
 void sr_registry_lock(void);
+/* For a signal handler: gives up after a second. */
+bool sr_registry_lock_timed(void);
+/* Lock, or give up after a second and return false. */
+bool sr_lock_timed(pthread_mutex_t *lock);
 void sr_registry_unlock(void);
 unsigned int sr_next_number(void);
 void sr_name(char *to, const char *wanted, const char *kind);
@@ -244,18 +249,25 @@ static inline bool sr_region_live(const struct saferring_region *region)
 		       region->generation;
 }
 
-/* ---- pool.c, cache.c, buffer.c ---- */
+/* ---- pool.c, store.c, cache.c, buffer.c ---- */
 
-/* What state a tag is in; see saferring/buffer.h. */
+/*
+ * What state a tag is in; see saferring/buffer.h. In state USER it is the
+ * handle; in the others it is one index further on.
+ */
 #define SR_STATE_MASK	    7UL
 #define SR_STATE_USER	    1UL
+#define SR_STATE_FREE	    2UL
 #define SR_STATE_KERNEL	    3UL
 #define SR_STATE_QUARANTINE 4UL
 #define SR_STATE_GONE	    5UL
 #define SR_STATE_RETIRED    6UL
-#define SR_TO_KERNEL	    (SR_STATE_KERNEL - SR_STATE_USER)
+#define SR_INDEX_SHIFT	    3
+#define SR_INDEX_ONE	    (1UL << SR_INDEX_SHIFT)
+#define SR_TO_FREE	    (SR_INDEX_ONE + SR_STATE_FREE - SR_STATE_USER)
+#define SR_TO_KERNEL	    (SR_INDEX_ONE + SR_STATE_KERNEL - SR_STATE_USER)
+_Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
 
-#define SR_INDEX_SHIFT 3
 #define SR_ID_SHIFT    56
 #define SR_IDS	       256
 
@@ -265,12 +277,13 @@ static inline bool sr_region_live(const struct saferring_region *region)
 /*
  * struct saferring_pool - regions cut into buffers
  * @fast: what inline code reads; must come first
+ * @depth: what is checked besides handles, or NULL
  * @base: by region: address of its first buffer, less what the offsets of the
  *	buffers before it come to, so that one addition gives an address
  * @region_bits: index >> region_bits is the region
  * @count: number of buffers
  * @first_word: smallest word of this pool
- * @store: handles of free buffers that are in no thread's cache
+ * @store: tags of free buffers that are in no thread's cache
  * @stored: their number
  * @caches: caches of threads, linked
  * @lock: for @store and @caches
@@ -279,6 +292,7 @@ static inline bool sr_region_live(const struct saferring_region *region)
  */
 struct saferring_pool {
 	struct saferring_pool_fast fast;
+	struct sr_depth *depth;
 	uintptr_t base[SAFERRING_POOL_REGIONS_MAX];
 	unsigned int region_bits;
 	unsigned int buffer_shift;
@@ -304,6 +318,9 @@ struct saferring_pool {
 	char name[SR_NAME_MAX];
 };
 
+_Static_assert(sizeof(struct saferring_pool_fast) <= SR_CACHE_LINE,
+	       "what inline code reads is in one cache line");
+
 static inline uint64_t sr_tag_load(const uint64_t *tag)
 {
 	return __atomic_load_n(tag, __ATOMIC_RELAXED);
@@ -314,15 +331,38 @@ static inline void sr_tag_store(uint64_t *tag, uint64_t word)
 	__atomic_store_n(tag, word, __ATOMIC_RELAXED);
 }
 
+/* The handle that a tag belongs to: the last issued, or the next if free. */
+static inline uint64_t sr_tag_handle(uint64_t tag)
+{
+	const uint64_t state = tag & SR_STATE_MASK;
+
+	return state == SR_STATE_USER ?
+		       tag :
+		       tag - SR_INDEX_ONE - state + SR_STATE_USER;
+}
+
+/* The tag of a handle's buffer in a state other than USER. */
+static inline uint64_t sr_handle_tag(uint64_t handle, uint64_t state)
+{
+	return handle - SR_STATE_USER + SR_INDEX_ONE + state;
+}
+
 static inline void sr_count(uint64_t *counter)
 {
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+/* The index in a handle; of any other word, see sr_tag_handle(). */
 static inline size_t sr_word_index(const struct saferring_pool *pool,
 				   uint64_t word)
 {
 	return (word & pool->fast.mask) >> SR_INDEX_SHIFT;
+}
+
+/* Whether a handle has no generation after it. */
+static inline bool sr_is_last(const struct saferring_pool *pool, uint64_t handle)
+{
+	return handle + pool->fast.step_free >= pool->fast.limit_free;
 }
 
 static inline unsigned char *sr_buffer_address(const struct saferring_pool *pool,
@@ -341,29 +381,167 @@ static inline unsigned char *sr_buffer_address(const struct saferring_pool *pool
 extern struct saferring_pool *sr_pools;
 struct saferring_pool *sr_pool_by_id(unsigned int id);
 
-/* Take a buffer back whose tag the caller knows: it becomes free. */
-void sr_pool_take_back(struct saferring_pool *pool, uint64_t *tag);
+/* Take a buffer back that its holder gave away by @handle: it becomes free. */
+void sr_pool_take_back(struct saferring_pool *pool, uint64_t handle);
 /* Note that a region is gone: all its handles go stale. */
 void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
 			 bool others_are_quiet);
-/* Whether a word is in the store or in a cache, that is, free. */
-bool sr_pool_is_free(struct saferring_pool *pool, uint64_t word);
-/* Make a tag's buffer one that is never issued again. */
-void sr_pool_retire(uint64_t *tag);
+/* Index of the number-th buffer. */
+size_t sr_pool_index(const struct saferring_pool *pool, size_t number);
+
+static inline uint64_t *sr_tag_at(const struct saferring_pool *pool,
+				  size_t index)
+{
+	return (uint64_t *)(void *)pool->fast.tags + index;
+}
 
 /* cache.c */
 extern struct saferring_cache sr_cache_empty;
 /* This thread's cache for a pool, made if need be; NULL if it can have none. */
 struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool);
+/*
+ * With the pool's lock held: put a free buffer into the store, by its tag. The
+ * store has room for each once.
+ */
+void sr_pool_store(struct saferring_pool *pool, uint64_t tag);
+/*
+ * Make a free buffer the caller's, by the tag that the store or a cache had of
+ * it. Returns its handle, or 0 if it is not free under that tag.
+ */
+uint64_t sr_pool_claim(struct saferring_pool *pool, uint64_t tag);
 /* With the pool's lock held: move the top @count buffers to the store. */
 void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count);
 /* With the registry's lock held: a pool is going away. */
 void sr_cache_detach_all(struct saferring_pool *pool);
 
-/* buffer.c: find out what is wrong with a handle, record and report it. */
+/* misuse.c: find out what is wrong with a handle, record and report it. */
 int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 	      struct saferring_ring *ring) __attribute__((cold));
+/* Report that a buffer was in a cache or the store twice. */
+void sr_event_put_twice(struct saferring_pool *pool, uint64_t handle)
+	__attribute__((cold));
+
+/* ---- depth.c, damage.c, trap.c, trace.c ---- */
+
+enum sr_trap { SR_TRAP_NONE, SR_TRAP_MPROTECT, SR_TRAP_ASAN, SR_TRAP_VALGRIND };
+
+/*
+ * struct sr_history - what is known of a buffer
+ * @now: how it came to who has it
+ * @before: how it came to who had it
+ * @sum: of the bytes that the kernel is to read
+ * @sum_start: first of them
+ * @sum_length: their number
+ * @block: valgrind's number for it
+ */
+struct sr_history {
+	struct saferring_trace now;
+	struct saferring_trace before;
+	uint64_t sum;
+	size_t sum_start;
+	size_t sum_length;
+	unsigned int block;
+};
+
+/*
+ * struct sr_depth - what is checked besides handles
+ * @depth: enum saferring_depth, FULL or TRAP
+ * @trap: how buffers are made inaccessible
+ * @guard: bytes of canary behind each
+ * @exposed: how many rings are about to have the pages pinned
+ * @lock: for @history, @exposed and what is accessible; taken after the pool's
+ * @history: by index
+ * @reason: what is not to be had of the depth
+ */
+struct sr_depth {
+	int depth;
+	enum sr_trap trap;
+	size_t guard;
+	unsigned int exposed;
+	pthread_mutex_t lock;
+	struct sr_history *history;
+	char reason[SR_REASON_MAX];
+};
+
+/*
+ * struct sr_leaving - a buffer that goes to the kernel
+ * @handle: its handle
+ * @kind: what the operation is called, such as "READ"; constant
+ * @operation: name of the public function without its prefix
+ * @reads: the kernel will read the buffer, and not write to it
+ * @pinned: its pages are those of a fixed buffer
+ * @fd: file, or -1
+ * @start: first byte of the buffer
+ * @length: bytes
+ * @offset: place in the file, -1 for none
+ */
+struct sr_leaving {
+	uint64_t handle;
+	const char *kind;
+	const char *operation;
+	bool reads;
+	bool pinned;
+	int fd;
+	size_t start;
+	size_t length;
+	uint64_t offset;
+};
+
+/* For a pool that has its shape: what environment and @option ask for. */
+int sr_depth_create(struct saferring_pool *pool, int option);
+void sr_depth_destroy(struct saferring_pool *pool);
+/* All buffers are free for the first time, and for the last. */
+void sr_depth_start(struct saferring_pool *pool);
+void sr_depth_end(struct saferring_pool *pool);
+/*
+ * For a ring: only if the pool has a depth. The first is called when all is
+ * known to be well, before the tag is changed; 0, or -errno with its detail, and
+ * then the operation is refused. The second is called with the handle that the
+ * completion brings, after the tag is changed, unless the region is gone.
+ */
+int sr_buffer_leave(struct saferring_pool *pool,
+		    const struct sr_leaving *leaving);
+void sr_buffer_return(struct saferring_pool *pool, uint64_t handle);
+/* Pages have to be accessible while the kernel pins them. */
+void sr_pool_expose(struct saferring_pool *pool);
+void sr_pool_hide(struct saferring_pool *pool);
+/* The same for the pool itself; @handle is the new one, or the one put. */
+void sr_depth_got(struct saferring_pool *pool, uint64_t handle);
+void sr_depth_putting(struct saferring_pool *pool, uint64_t handle,
+		      const char *what);
+void sr_depth_looking(struct saferring_pool *pool, uint64_t handle);
+/* Fill the traces of a detail about the buffer of a handle. */
+void sr_depth_describe(struct saferring_pool *pool, uint64_t handle,
+		       struct saferring_error *error);
+
+/* damage.c: canaries, poison and sums. */
+void sr_damage_guard(const struct saferring_pool *pool, uint64_t handle);
+void sr_damage_poison(const struct saferring_pool *pool, uint64_t handle);
+void sr_damage_check_guard(struct saferring_pool *pool, uint64_t handle,
+			   const char *operation);
+void sr_damage_check_poison(struct saferring_pool *pool, uint64_t handle);
+uint64_t sr_damage_sum(const unsigned char *bytes, size_t length);
+void sr_damage_check_sum(struct saferring_pool *pool, uint64_t handle);
+
+/* trap.c: make buffers inaccessible and accessible. */
+void sr_trap_choose(struct saferring_pool *pool);
+const char *sr_trap_name(enum sr_trap trap);
+void sr_trap_set(struct saferring_pool *pool, uint64_t handle,
+		 const char *what);
+void sr_trap_clear(struct saferring_pool *pool, uint64_t handle);
+void sr_trap_forget(const struct saferring_pool *pool);
+
+/* trace.c */
+void sr_trace_prepare(void);
+void sr_trace_take(struct saferring_trace *trace, const char *what)
+	__attribute__((noinline));
+int sr_trace_text(const struct saferring_trace *trace, const char *title,
+		  char *text, size_t length);
+
+/* misuse.c: who has a buffer, for a detail. */
+void sr_describe_buffer(struct saferring_pool *pool, uint64_t handle,
+			struct saferring_error *error);
 
 #include "ring.h"
 

@@ -53,14 +53,15 @@ static inline void give_away(struct sr_operation *operation,
 
 /*
  * Whatever the short way does not do: what is to be refused, registered files,
- * rings whose entries are of another size.
+ * rings whose entries are of another size, pools with a depth.
  */
 static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 		       struct saferring_range range, uint64_t offset,
 		       uint64_t user_data)
 {
 	struct sr_draft draft;
-	int error = sr_draft(ring, kind, &range, 1, &draft);
+	const struct sr_place place = { fd, offset };
+	int error = sr_draft_at(ring, kind, &range, 1, &place, &draft);
 
 	if (error)
 		return error;
@@ -115,7 +116,7 @@ static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
 	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
 			       !in_buffer(pool, start, length) ||
 			       !ring->free_count ||
-			       word + pool->fast.step >= pool->fast.limit))
+			       sr_is_last(pool, word)))
 		return false;
 
 	sqe = sr_uring_next(ring);
@@ -195,7 +196,7 @@ bool sr_record_gone(const struct sr_operation *operation)
 	if (!pool)
 		return false;
 	if (pool->region_count > 1)
-		region = sr_word_index(pool, operation->word) >>
+		region = sr_word_index(pool, sr_tag_handle(operation->word)) >>
 			 pool->region_bits;
 	return pool->region_gone[region];
 }
@@ -242,11 +243,26 @@ static void disarm_gone(struct saferring_ring *ring)
 	}
 }
 
-void sr_ring_prepare(struct saferring_ring *ring)
+static unsigned int prepare_requests(struct saferring_ring *ring)
+{
+	int taken = 0;
+
+	sr_uring_add_requests(ring);
+	if (!ring->doomed_count)
+		return 0;
+	taken = sr_uring_enter(ring, 0, 0);
+	sr_uring_add_requests(ring);
+	return taken < 0 ? 0 : (unsigned int)taken;
+}
+
+unsigned int sr_ring_prepare(struct saferring_ring *ring)
 {
 	sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->any_gone))
 		disarm_gone(ring);
+	if (SAFERRING_UNLIKELY(ring->doomed_count))
+		return prepare_requests(ring);
+	return 0;
 }
 
 /* ---- submitting ---- */
@@ -269,26 +285,30 @@ int sr_fail_enter(const struct saferring_ring *ring, int error,
 
 int saferring_ring_submit(struct saferring_ring *ring)
 {
-	unsigned int requests;
+	unsigned int before;
 	int taken;
 
 	if (!ring)
 		return sr_fail_argument("ring_submit", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_submit", "ring", ring->name);
-	if (!ring->queued)
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return sr_fail_beside(ring, "ring_submit");
+	if (!sr_ring_has_work(ring))
 		return 0;
-	sr_ring_prepare(ring);
-	requests = ring->requests;
+	before = sr_ring_prepare(ring);
 	taken = sr_uring_enter(ring, 0, 0);
-	if (taken < 0)
+	if (taken < 0 && !before)
 		return sr_fail_enter(ring, taken, "ring_submit");
-	return taken - (int)(requests - ring->requests);
+	return SR_MAX(taken, 0) + (int)before;
 }
 
 /* ---- taking back ---- */
 
-/* The results of what was queued come behind those that are pending already. */
+/*
+ * The results of what was queued come behind those that are pending already.
+ * Requests are queued at the last moment only, so there are none here.
+ */
 int sr_ring_withdraw_all(struct saferring_ring *ring)
 {
 	const unsigned int queued = ring->queued;
@@ -306,7 +326,6 @@ int sr_ring_withdraw_all(struct saferring_ring *ring)
 	}
 	sr_uring_withdraw(ring);
 	ring->queued = 0;
-	ring->requests = 0;
 	ring->stats.withdrawn += count;
 	return (int)count;
 }
@@ -317,5 +336,7 @@ int saferring_ring_withdraw(struct saferring_ring *ring)
 		return sr_fail_argument("ring_withdraw", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_withdraw", "ring", ring->name);
+	if (ring->beside)
+		return sr_fail_beside(ring, "ring_withdraw");
 	return sr_ring_withdraw_all(ring);
 }

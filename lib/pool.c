@@ -67,7 +67,7 @@ static int take_id(struct saferring_pool *pool)
 			continue;
 		last_id = id;
 		pool->id = id;
-		pool->fast.limit = id_limit(id);
+		pool->fast.limit_free = id_limit(id) + SR_TO_FREE;
 		return 0;
 	}
 	return sr_fail(&(struct sr_fault){
@@ -85,6 +85,9 @@ static void take_slot(struct saferring_pool *pool)
 {
 	size_t slot = 0;
 
+	/* A cache would hide get and put from what a depth checks. */
+	if (pool->depth)
+		slot = SR_SLOT_NONE;
 	while (slot < SR_SLOT_NONE && (slot_used[slot] || !pool->cache_room))
 		slot++;
 	if (slot != SR_SLOT_NONE)
@@ -168,8 +171,11 @@ static int set_shape(struct saferring_pool *pool, size_t length,
 	used = (pool->count + per_region - 1) / per_region;
 	bits = used > 1 ? pool->region_bits + log2_up(used) :
 			  log2_up(pool->count);
+	/* The tag of a buffer that is out has another index than its own. */
+	bits = bits ? bits : 1;
 	pool->fast.mask = (((uint64_t)1 << bits) - 1) << SR_INDEX_SHIFT;
 	pool->fast.step = (uint64_t)1 << (bits + SR_INDEX_SHIFT);
+	pool->fast.step_free = pool->fast.step + SR_TO_FREE;
 	pool->fast.shift = shift - SR_INDEX_SHIFT;
 	return 0;
 }
@@ -214,18 +220,13 @@ static void set_bases(struct saferring_pool *pool,
 		pool->fast.base = regions[0]->address;
 }
 
-/* Index of the number-th buffer: regions are full, one after the other. */
-static size_t index_of(const struct saferring_pool *pool, size_t number)
+/* Regions are full, one after the other. */
+size_t sr_pool_index(const struct saferring_pool *pool, size_t number)
 {
 	const size_t per_region = pool->region[0]->length >> pool->buffer_shift;
 
 	return (number / per_region << pool->region_bits) +
 	       number % per_region;
-}
-
-static uint64_t *tag_at(const struct saferring_pool *pool, size_t index)
-{
-	return (uint64_t *)(void *)pool->fast.tags + index;
 }
 
 /* All buffers are free. The first one is on top. */
@@ -234,17 +235,18 @@ static void fill(struct saferring_pool *pool)
 	size_t number = pool->count;
 
 	while (number--) {
-		const size_t index = index_of(pool, number);
-		const uint64_t word = pool->first_word |
-				      index << SR_INDEX_SHIFT | SR_STATE_USER;
+		const size_t index = sr_pool_index(pool, number);
+		const uint64_t handle = pool->first_word |
+					index << SR_INDEX_SHIFT | SR_STATE_USER;
 
-		*tag_at(pool, index) = word;
-		pool->store[pool->stored++] = word;
+		*sr_tag_at(pool, index) = handle + SR_TO_FREE;
+		pool->store[pool->stored++] = handle + SR_TO_FREE;
 	}
 }
 
 static void release(struct saferring_pool *pool)
 {
+	sr_depth_destroy(pool);
 	sr_unmap(pool->fast.tags, pool->tags_length);
 	free(pool->store);
 	free(pool);
@@ -308,7 +310,12 @@ static int prepare(struct saferring_pool *pool,
 	pthread_mutex_init(&pool->lock, NULL);
 	sr_name(pool->name, options->name, "pool");
 	set_bases(pool, regions);
-	return publish(pool, regions);
+	error = sr_depth_create(pool, options->depth);
+	if (!error)
+		error = publish(pool, regions);
+	if (!error)
+		sr_depth_start(pool);
+	return error;
 }
 
 int saferring_pool_create(struct saferring_region *const *regions, size_t count,
@@ -327,9 +334,10 @@ int saferring_pool_create(struct saferring_region *const *regions, size_t count,
 		error = check_regions(regions, count);
 	if (error)
 		return error;
-	pool = calloc(1, sizeof(*pool));
-	if (!pool)
+	/* What the inline functions read is in one cache line. */
+	if (posix_memalign((void **)&pool, SR_CACHE_LINE, sizeof(*pool)))
 		return sr_fail_memory("pool_create", sizeof(*pool));
+	memset(pool, 0, sizeof(*pool));
 	pool->epoch = regions[0]->epoch;
 	pool->region_count = count;
 	error = prepare(pool, regions, &known);
@@ -355,15 +363,19 @@ static size_t cached(const struct saferring_pool *pool)
 static void count_states(const struct saferring_pool *pool,
 			 struct saferring_pool_stats *stats)
 {
+	uint64_t tag, generations = 0;
 	size_t number;
-	uint64_t word, user = 0, generations = 0;
 
 	for (number = 0; number < pool->count; number++) {
-		word = sr_tag_load(tag_at(pool, index_of(pool, number)));
-		generations += (word - pool->first_word) / pool->fast.step;
-		switch (word & SR_STATE_MASK) {
+		tag = sr_tag_load(sr_tag_at(pool, sr_pool_index(pool, number)));
+		generations += (sr_tag_handle(tag) - pool->first_word) /
+			       pool->fast.step;
+		switch (tag & SR_STATE_MASK) {
 		case SR_STATE_USER:
-			user++;
+			stats->held++;
+			break;
+		case SR_STATE_FREE:
+			stats->available++;
 			break;
 		case SR_STATE_KERNEL:
 			stats->in_flight++;
@@ -380,8 +392,6 @@ static void count_states(const struct saferring_pool *pool,
 		}
 	}
 	stats->transfers = generations;
-	/* Read at different moments, the figures need not add up. */
-	stats->held = user > stats->available ? user - stats->available : 0;
 }
 
 static void count_buffers(struct saferring_pool *pool,
@@ -389,7 +399,6 @@ static void count_buffers(struct saferring_pool *pool,
 {
 	pthread_mutex_lock(&pool->lock);
 	stats->cached = cached(pool);
-	stats->available = pool->stored + stats->cached;
 	pthread_mutex_unlock(&pool->lock);
 	stats->buffers = pool->count;
 	stats->buffer_size = pool->buffer_size;
@@ -444,13 +453,15 @@ static int check_idle(struct saferring_pool *pool)
 
 static void note_floor(const struct saferring_pool *pool)
 {
+	const struct saferring_pool_fast *fast = &pool->fast;
+	uint64_t *floor = &floors[pool->id];
 	size_t number;
-	uint64_t word;
+	uint64_t tag;
 
 	for (number = 0; number < pool->count; number++) {
-		word = *tag_at(pool, index_of(pool, number)) | SR_STATE_MASK;
-		if (word > floors[pool->id])
-			floors[pool->id] = word;
+		tag = *sr_tag_at(pool, sr_pool_index(pool, number));
+		/* All indices of that generation, whatever shape comes next. */
+		*floor = SR_MAX(*floor, sr_tag_handle(tag) | (fast->step - 1));
 	}
 }
 
@@ -482,8 +493,10 @@ int saferring_pool_destroy(struct saferring_pool *pool)
 	saferring_quarantine_reap();
 	sr_registry_lock();
 	error = check_idle(pool);
-	if (!error)
+	if (!error) {
+		sr_depth_end(pool);
 		withdraw(pool);
+	}
 	sr_registry_unlock();
 	if (error)
 		return error;
@@ -506,126 +519,29 @@ void saferring_pool_flush(struct saferring_pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+int saferring_pool_info(const struct saferring_pool *pool,
+			struct saferring_pool_info *out)
+{
+	struct saferring_pool_info info = { .trap = "", .reason = "" };
+
+	if (!pool || !out)
+		return sr_fail_argument("pool_info",
+					"no pool, or no place for its info");
+	info.name = pool->name;
+	info.buffers = pool->count;
+	info.buffer_size = pool->buffer_size;
+	info.distance = (uint64_t)1 << pool->buffer_shift;
+	info.depth = SAFERRING_DEPTH_FAST;
+	if (pool->depth) {
+		info.depth = pool->depth->depth;
+		info.guarded = pool->depth->guard;
+		info.trap = sr_trap_name(pool->depth->trap);
+		info.reason = pool->depth->reason;
+	}
+	return sr_info_out("pool_info", out, &info, sizeof(info));
+}
+
 const char *saferring_pool_name(const struct saferring_pool *pool)
 {
 	return pool->name;
-}
-
-static bool holds(const uint64_t *words, size_t count, uint64_t word)
-{
-	while (count)
-		if (words[--count] == word)
-			return true;
-	return false;
-}
-
-/*
- * Caches of other threads change while they are looked at. The words are read
- * one by one and never acted upon, so the worst is an answer that is out of
- * date.
- */
-__attribute__((no_sanitize("thread"))) static bool
-cache_holds(const struct saferring_cache *cache, uint64_t word)
-{
-	const uint64_t count = __atomic_load_n(&cache->count, __ATOMIC_RELAXED);
-
-	return holds(cache->word, SR_MIN(count, SAFERRING_CACHE_MAX), word);
-}
-
-bool sr_pool_is_free(struct saferring_pool *pool, uint64_t word)
-{
-	const struct saferring_cache *cache;
-	bool found;
-
-	pthread_mutex_lock(&pool->lock);
-	found = holds(pool->store, pool->stored, word);
-	for (cache = pool->caches; cache && !found; cache = cache->next)
-		found = cache_holds(cache, word);
-	pthread_mutex_unlock(&pool->lock);
-	return found;
-}
-
-void sr_pool_retire(uint64_t *tag)
-{
-	sr_tag_store(tag, (sr_tag_load(tag) & ~SR_STATE_MASK) |
-				  SR_STATE_RETIRED);
-}
-
-static bool in_gone_region(const struct saferring_pool *pool, uint64_t word)
-{
-	const size_t index = sr_word_index(pool, word);
-
-	return pool->region_count == 1 ?
-		       pool->region_gone[0] :
-		       pool->region_gone[index >> pool->region_bits];
-}
-
-void sr_pool_take_back(struct saferring_pool *pool, uint64_t *tag)
-{
-	uint64_t word = (sr_tag_load(tag) & ~SR_STATE_MASK) + SR_STATE_USER +
-			pool->fast.step;
-
-	pthread_mutex_lock(&pool->lock);
-	if (in_gone_region(pool, word)) {
-		sr_tag_store(tag, (word & ~SR_STATE_MASK) | SR_STATE_GONE);
-	} else {
-		sr_tag_store(tag, word);
-		pool->store[pool->stored] = word;
-		__atomic_store_n(&pool->stored, pool->stored + 1,
-				 __ATOMIC_RELAXED);
-	}
-	pthread_mutex_unlock(&pool->lock);
-}
-
-/* Drop the handles that are no longer good. Returns how many are left. */
-static size_t drop_gone(const struct saferring_pool *pool, uint64_t *words,
-			size_t count)
-{
-	size_t from, to = 0;
-
-	for (from = 0; from < count; from++)
-		if (*saferring_buffer_tag(&pool->fast, words[from]) ==
-		    words[from])
-			words[to++] = words[from];
-	return to;
-}
-
-static void mark_gone(struct saferring_pool *pool, size_t number)
-{
-	size_t buffer, index;
-	uint64_t *tag;
-
-	for (buffer = 0; buffer < pool->count; buffer++) {
-		index = index_of(pool, buffer);
-		tag = tag_at(pool, index);
-		if (pool->region_count > 1 &&
-		    index >> pool->region_bits != number)
-			continue;
-		/* What the kernel has is marked when it comes back. */
-		if ((*tag & SR_STATE_MASK) == SR_STATE_USER)
-			sr_tag_store(tag, (*tag & ~SR_STATE_MASK) |
-						  SR_STATE_GONE);
-	}
-}
-
-void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
-			 bool others_are_quiet)
-{
-	struct saferring_cache *cache;
-
-	pthread_mutex_lock(&pool->lock);
-	if (pool->region_gone[number]) {
-		pthread_mutex_unlock(&pool->lock);
-		return;
-	}
-	pool->region_gone[number] = true;
-	pool->live_regions--;
-	mark_gone(pool, number);
-	pool->stored = drop_gone(pool, pool->store, pool->stored);
-	for (cache = pool->caches; cache; cache = cache->next)
-		if (others_are_quiet ||
-		    cache == saferring_caches[pool->fast.slot])
-			cache->count = drop_gone(pool, cache->word,
-						 cache->count);
-	pthread_mutex_unlock(&pool->lock);
 }

@@ -19,12 +19,13 @@ static const char *kind_name(const struct sr_operation *operation)
 static void mark(struct sr_operation *operation)
 {
 	struct saferring_pool *pool = operation->pool;
-	uint64_t word;
+	uint64_t handle, word;
 
 	if (!operation->word || operation->word == SR_WORD_NONE)
 		return;
-	word = (operation->word & ~SR_STATE_MASK) | SR_STATE_QUARANTINE;
-	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
+	handle = sr_tag_handle(operation->word);
+	word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
+	sr_tag_store(saferring_buffer_tag(&pool->fast, handle), word);
 	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
 }
 
@@ -34,6 +35,7 @@ void sr_quarantine_add(struct saferring_ring *ring)
 
 	for (number = 0; number < ring->depth; number++)
 		mark(&ring->operation[number]);
+	sr_groups_quarantine(ring);
 	ring->next = quarantine;
 	quarantine = ring;
 }
@@ -55,6 +57,7 @@ int saferring_quarantine_reap(void)
 		}
 		*link = ring->next;
 		sr_uring_close(ring);
+		sr_groups_end(ring);
 		sr_ring_free(ring);
 	}
 	sr_registry_unlock();

@@ -129,6 +129,19 @@ static int fail_unsupported(struct saferring_ring *ring, unsigned int kind)
 		       sr_kinds[kind].name);
 }
 
+int saferring_ring_supports(struct saferring_ring *ring, unsigned int operation)
+{
+	if (!ring || !operation || operation >= SAFERRING_OPERATION_FOREIGN) {
+		sr_fail_argument("ring_supports",
+				 "no ring, or no operation %u", operation);
+		return 0;
+	}
+	if (ring->supported[operation])
+		return 1;
+	fail_unsupported(ring, operation);
+	return 0;
+}
+
 /* ---- buffers of an operation ---- */
 
 static int check_range(struct saferring_ring *ring,
@@ -176,7 +189,7 @@ static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
 		draft->operation = part;
 	else
 		sr_state_of(ring, draft->last)->next =
-			sr_record_number(ring, part);
+			sr_record_number(part);
 	draft->last = part;
 	__atomic_store_n(&part->kind, draft->kind, __ATOMIC_RELAXED);
 	__atomic_store_n(&part->length, 0, __ATOMIC_RELAXED);
@@ -186,10 +199,37 @@ static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
 	return part;
 }
 
+/*
+ * What a pool with a depth checks. Only reads and writes name the fixed buffer
+ * that their buffer lies in.
+ */
+static int leave(const struct sr_draft *draft, struct saferring_pool *pool,
+		 const struct saferring_range *range)
+{
+	const struct sr_kind *kind = &sr_kinds[draft->kind];
+	const struct sr_leaving leaving = {
+		.handle = range->buffer.word,
+		.kind = kind->flight,
+		.operation = kind->function,
+		.reads = kind->flags & SR_KIND_SENDS,
+		.pinned = draft->ring->fixed &&
+			  draft->kind <= SAFERRING_OPERATION_WRITE,
+		.fd = draft->place->fd & SAFERRING_FILE_BIT ? -1 :
+							      draft->place->fd,
+		.start = range->start,
+		.length = range->length,
+		.offset = draft->place->offset,
+	};
+
+	return sr_buffer_leave(pool, &leaving);
+}
+
 /* A buffer that the operation does not have yet. */
 static int add_buffer(struct sr_draft *draft, struct saferring_pool *pool,
-		      uint64_t word, struct sr_operation **part)
+		      const struct saferring_range *range,
+		      struct sr_operation **part)
 {
+	const uint64_t word = range->buffer.word;
 	struct saferring_ring *ring = draft->ring;
 	uint64_t *tag = saferring_buffer_tag(&pool->fast, word);
 
@@ -197,8 +237,14 @@ static int add_buffer(struct sr_draft *draft, struct saferring_pool *pool,
 		return sr_fail_handle(ring, pool, word, draft->kind);
 	if (!ring->free_count)
 		return sr_fail_depth(ring, draft->kind);
-	if (word + pool->fast.step >= pool->fast.limit)
+	if (sr_is_last(pool, word))
 		return sr_fail_last(ring, pool, word, draft->kind);
+	if (pool->depth) {
+		const int error = leave(draft, pool, range);
+
+		if (error)
+			return error;
+	}
 	sr_tag_store(tag, word + SR_TO_KERNEL);
 	*part = add_record(draft, word + SR_TO_KERNEL, pool);
 	return 0;
@@ -232,7 +278,7 @@ static int add_range(struct sr_draft *draft,
 		return error;
 	part = part_of_word(draft, word, &part_number);
 	if (!part)
-		error = add_buffer(draft, attachment->pool, word, &part);
+		error = add_buffer(draft, attachment->pool, range, &part);
 	if (error)
 		return error;
 	part->length += (uint32_t)range->length;
@@ -253,6 +299,13 @@ static int add_range(struct sr_draft *draft,
 	return 0;
 }
 
+static void keep(struct saferring_pool *pool, uint64_t handle)
+{
+	sr_tag_store(saferring_buffer_tag(&pool->fast, handle), handle);
+	if (pool->depth)
+		sr_buffer_return(pool, handle);
+}
+
 /* A refused operation has changed nothing. */
 static void undo(struct sr_draft *draft)
 {
@@ -262,9 +315,7 @@ static void undo(struct sr_draft *draft)
 	for (; part; part = next) {
 		next = sr_record_next(ring, part);
 		if (part->pool)
-			sr_tag_store(saferring_buffer_tag(&part->pool->fast,
-							  part->word),
-				     part->word - SR_TO_KERNEL);
+			keep(part->pool, sr_tag_handle(part->word));
 		sr_record_release(ring, part);
 	}
 }
@@ -284,6 +335,32 @@ static int add_ranges(struct sr_draft *draft,
 
 /* ---- drafts ---- */
 
+static struct io_uring_sqe *take_entry(struct saferring_ring *ring)
+{
+	if (!ring->beside)
+		return sr_uring_next_any(ring);
+	ring->last_sqe = io_uring_get_sqe(ring->beside);
+	return ring->last_sqe;
+}
+
+/* On a ring of the program's own others take entries, too. */
+static int check_beside(struct saferring_ring *ring, unsigned int kind)
+{
+	sr_look_at_regions(ring);
+	if (io_uring_sq_space_left(ring->beside))
+		return 0;
+	ring->stats.refused++;
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_DEPTH,
+			       .operation = sr_kinds[kind].function,
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "submit it first",
+		       },
+		       "the submission queue is full");
+}
+
 static int check_draft(struct saferring_ring *ring, unsigned int kind,
 		       unsigned int count)
 {
@@ -299,12 +376,21 @@ static int check_draft(struct saferring_ring *ring, unsigned int kind,
 				 SAFERRING_RANGES_MAX);
 	if (!ring->free_count)
 		return sr_fail_depth(ring, kind);
-	return 0;
+	return ring->beside ? check_beside(ring, kind) : 0;
 }
 
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft)
+{
+	static const struct sr_place nowhere = { -1, UINT64_MAX };
+
+	return sr_draft_at(ring, kind, ranges, count, &nowhere, draft);
+}
+
+int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
+		const struct saferring_range *ranges, unsigned int count,
+		const struct sr_place *place, struct sr_draft *draft)
 {
 	int error = check_draft(ring, kind, count);
 
@@ -313,6 +399,7 @@ int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	*draft = (struct sr_draft){
 		.ring = ring,
 		.kind = kind,
+		.place = place,
 		.fixed_index = -1,
 	};
 	if (count)
@@ -322,8 +409,8 @@ int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	if (error)
 		return error;
 	draft->payload = sr_payload_of(ring, draft->operation);
-	draft->sqe = sr_uring_next(ring);
-	memset(draft->sqe, 0, sizeof(*draft->sqe));
+	draft->sqe = take_entry(ring);
+	memset(draft->sqe, 0, sizeof(*draft->sqe) << ring->wide);
 	draft->sqe->opcode = sr_kinds[kind].opcode;
 	draft->sqe->fd = -1;
 	return 0;
@@ -361,14 +448,20 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 	if (sr_kinds[draft->kind].flags & SR_KIND_MULTISHOT)
 		ring->multishots++;
 	sr_account_queued(ring->words, draft->kind);
-	ring->queued++;
+	if (!ring->beside)
+		ring->queued++;
 	return 0;
 }
 
 /* ---- what was queued last ---- */
 
-static struct io_uring_sqe *last_queued(struct saferring_ring *ring)
+struct io_uring_sqe *sr_last_queued(struct saferring_ring *ring)
 {
+	struct io_uring_sqe *sqe = ring->last_sqe;
+
+	if (ring->beside)
+		return sqe && sr_record_of_key(ring, sqe->user_data) ? sqe :
+								       NULL;
 	return ring->queued ? sr_uring_queued(ring, ring->queued - 1) : NULL;
 }
 
@@ -384,7 +477,7 @@ int saferring_ring_modify(struct saferring_ring *ring, unsigned int flags)
 					flags);
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_modify", "ring", ring->name);
-	sqe = last_queued(ring);
+	sqe = sr_last_queued(ring);
 	if (!sqe)
 		return sr_fail(&(struct sr_fault){
 				       .code = -ENOENT,
@@ -412,6 +505,6 @@ uint64_t saferring_ring_last(struct saferring_ring *ring)
 
 	if (!ring || sr_forked(ring->epoch))
 		return 0;
-	sqe = last_queued(ring);
+	sqe = sr_last_queued(ring);
 	return sqe ? sqe->user_data : 0;
 }

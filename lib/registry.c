@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "internal.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -65,6 +66,20 @@ int sr_epoch_begin(uint64_t *epoch)
 void sr_registry_lock(void)
 {
 	pthread_mutex_lock(&registry_lock);
+}
+
+bool sr_lock_timed(pthread_mutex_t *lock)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec++;
+	return !pthread_mutex_timedlock(lock, &deadline);
+}
+
+bool sr_registry_lock_timed(void)
+{
+	return sr_lock_timed(&registry_lock);
 }
 
 void sr_registry_unlock(void)

@@ -13,12 +13,22 @@
 
 #define DEPTH_DEFAULT 128
 
+static unsigned int depth_of(const struct saferring_ring_options *options)
+{
+	return options->depth ? options->depth : DEPTH_DEFAULT;
+}
+
 static int check_options(const struct saferring_ring_options *options)
 {
 	const unsigned int fixed = SAFERRING_RING_REQUIRE_FIXED |
 				   SAFERRING_RING_AVOID_FIXED;
 	const unsigned int known = fixed | SAFERRING_RING_FOREIGN |
-				   SAFERRING_RING_LATENCY;
+				   SAFERRING_RING_SQPOLL |
+				   SAFERRING_RING_IOPOLL |
+				   SAFERRING_RING_ONE_THREAD |
+				   SAFERRING_RING_COMMANDS |
+				   SAFERRING_RING_LATENCY |
+				   SAFERRING_RING_BESIDE;
 
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
@@ -29,6 +39,16 @@ static int check_options(const struct saferring_ring_options *options)
 		return sr_fail_argument("ring_create",
 					"flags %#x: unknown, or both of REQUIRE_FIXED and AVOID_FIXED",
 					options->flags);
+	if (options->preset > SAFERRING_PRESET_PRODUCTION)
+		return sr_fail_argument("ring_create", "preset %u",
+					options->preset);
+	if (options->completions &&
+	    (options->completions < depth_of(options) ||
+	     options->completions > SAFERRING_RING_COMPLETIONS_MAX))
+		return sr_fail_argument("ring_create",
+					"room for %u completions, allowed are the depth to %u",
+					options->completions,
+					SAFERRING_RING_COMPLETIONS_MAX);
 	if (!options->pools || !options->pool_count ||
 	    options->pool_count > SAFERRING_POOLS_MAX)
 		return sr_fail_argument("ring_create",
@@ -66,7 +86,6 @@ static int attach_pools(struct saferring_ring *ring,
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
 		ring->attached[pool->id] = &ring->attachment[number];
-		ring->by_pool[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
 	ring->attachment_count = count;
@@ -171,15 +190,6 @@ static int allocate_payloads(struct saferring_ring *ring)
 	return 0;
 }
 
-static unsigned int power_of_two(unsigned int number)
-{
-	unsigned int power = 1;
-
-	while (power < number)
-		power *= 2;
-	return power;
-}
-
 static void number_records(struct saferring_ring *ring)
 {
 	unsigned int number;
@@ -195,15 +205,16 @@ static void number_records(struct saferring_ring *ring)
 
 static int allocate(struct saferring_ring *ring, size_t pool_count)
 {
-	const unsigned int room = power_of_two(ring->depth);
+	const unsigned int room = sr_power_of_two(ring->depth);
 
 	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
 	ring->free = calloc(ring->depth, sizeof(*ring->free));
 	ring->pending = calloc(room, sizeof(*ring->pending));
+	ring->doomed = calloc(ring->depth, sizeof(*ring->doomed));
 	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
 	if (!ring->operation || !ring->state || !ring->free ||
-	    !ring->pending || !ring->attachment)
+	    !ring->pending || !ring->doomed || !ring->attachment)
 		return sr_fail_memory("ring_create",
 				      ring->depth * sizeof(*ring->operation));
 	ring->pending_mask = room - 1;
@@ -220,6 +231,7 @@ void sr_ring_free(struct saferring_ring *ring)
 	free(ring->state);
 	free(ring->free);
 	free(ring->pending);
+	free(ring->doomed);
 	free(ring->attachment);
 	free(ring->watch);
 	free(ring);
@@ -357,6 +369,15 @@ static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
 		       SR_FIXED_BUFFERS_MAX);
 }
 
+static void for_each_pool(const struct saferring_ring *ring,
+			  void (*function)(struct saferring_pool *pool))
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count; number++)
+		function(ring->attachment[number].pool);
+}
+
 static int register_regions(struct saferring_ring *ring)
 {
 	const unsigned int count = count_pieces(ring);
@@ -369,7 +390,9 @@ static int register_regions(struct saferring_ring *ring)
 	if (!iovec)
 		return sr_fail_memory("ring_create", count * sizeof(*iovec));
 	fill_pieces(ring, iovec);
+	for_each_pool(ring, sr_pool_expose);
 	error = sr_uring_register(ring, iovec, count);
+	for_each_pool(ring, sr_pool_hide);
 	free(iovec);
 	if (error)
 		return fail_register(ring, error);
@@ -441,8 +464,39 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
+/* Pools with a depth have more to be looked at than the short way does. */
+static void open_short_way(struct saferring_ring *ring)
+{
+	unsigned int id;
+
+	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++)
+		if (ring->attached[id] && !ring->attached[id]->pool->depth)
+			ring->by_pool[id] = ring->attached[id];
+}
+
+/* If it fails, a ring of the program's stays as it was. */
+static int open_ring(struct saferring_ring *ring,
+		     const struct saferring_ring_options *options,
+		     struct io_uring *uring)
+{
+	int error = 0;
+
+	if (uring)
+		sr_adopt(ring, uring, options->flags & SAFERRING_RING_BESIDE);
+	else
+		error = sr_setup(ring, options);
+	if (error)
+		return sr_uring_fail(error, "ring_create", ring->name);
+	sr_uring_probe(ring);
+	error = set_fixed(ring, options->flags);
+	if (error && !uring)
+		sr_uring_close(ring);
+	return error;
+}
+
 static int set_up(struct saferring_ring *ring,
-		  const struct saferring_ring_options *options)
+		  const struct saferring_ring_options *options,
+		  struct io_uring *uring)
 {
 	int error = allocate(ring, options->pool_count);
 
@@ -452,41 +506,31 @@ static int set_up(struct saferring_ring *ring,
 		error = watch_pools(ring);
 	if (error)
 		return error;
-	error = sr_uring_open(ring);
+	error = open_ring(ring, options, uring);
 	if (error)
-		return sr_uring_fail(error, "ring_create", ring->name);
-	sr_uring_probe(ring);
-	error = set_fixed(ring, options->flags);
-	if (error)
-		sr_uring_close(ring);
+		return error;
+	open_short_way(ring);
 	set_opcodes(ring);
-	return error;
+	return 0;
 }
 
-int saferring_ring_create(const struct saferring_ring_options *options,
-			  struct saferring_ring **out)
+int sr_ring_create(const struct saferring_ring_options *options,
+		   struct io_uring *uring, struct saferring_ring **out)
 {
-	struct saferring_ring_options known;
 	struct saferring_ring *ring;
-	int error;
+	int error = check_options(options);
 
-	if (!options || !out)
-		return sr_fail_argument("ring_create",
-					"no options, or no place for a ring");
-	error = sr_options_in("ring_create", &known, sizeof(known), options);
-	if (!error)
-		error = check_options(&known);
 	if (error)
 		return error;
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
-	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
-	sr_name(ring->name, known.name, "ring");
-	error = sr_account_ring(ring, known.flags & SAFERRING_RING_LATENCY);
+	ring->depth = depth_of(options);
+	ring->foreign = options->flags & SAFERRING_RING_FOREIGN;
+	sr_name(ring->name, options->name, "ring");
+	error = sr_account_ring(ring, options->flags & SAFERRING_RING_LATENCY);
 	if (!error)
-		error = set_up(ring, &known);
+		error = set_up(ring, options, uring);
 	if (error) {
 		sr_ring_free(ring);
 		return error;
@@ -494,6 +538,24 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	publish(ring);
 	*out = ring;
 	return 0;
+}
+
+int saferring_ring_create(const struct saferring_ring_options *options,
+			  struct saferring_ring **out)
+{
+	struct saferring_ring_options known;
+	int error;
+
+	if (!options || !out)
+		return sr_fail_argument("ring_create",
+					"no options, or no place for a ring");
+	error = sr_options_in("ring_create", &known, sizeof(known), options);
+	if (error)
+		return error;
+	if (known.flags & SAFERRING_RING_BESIDE)
+		return sr_fail_argument("ring_create",
+					"SAFERRING_RING_BESIDE is for saferring_ring_adopt()");
+	return sr_ring_create(&known, NULL, out);
 }
 
 static uint64_t now_ms(void)
@@ -504,12 +566,16 @@ static uint64_t now_ms(void)
 	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
-/* Wait a little for a completion, in whatever way this kernel knows. */
+/*
+ * Wait a little for a completion, in whatever way this kernel knows, and also if
+ * it does not let this thread wait.
+ */
 static void wait_a_little(struct saferring_ring *ring)
 {
 	const struct timespec millisecond = { .tv_nsec = 1000000 };
+	const int result = sr_uring_enter(ring, 1, 10000000);
 
-	if (sr_uring_enter(ring, 1, 10000000) == -EOPNOTSUPP)
+	if (result < 0 && result != -ETIME && result != -EINTR)
 		nanosleep(&millisecond, NULL);
 }
 
@@ -554,6 +620,22 @@ static void report_lost(const char *name, unsigned int left,
 	sr_report(error);
 }
 
+/* Only the program sees when they end. */
+static int fail_beside_busy(const struct saferring_ring *ring)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_BUSY,
+			       .operation = "ring_destroy",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .needed = sr_ring_busy(ring),
+			       .cure = "cancel them, and call saferring_ring_complete() for their CQEs",
+		       },
+		       "%u operations are under way on the program's own ring",
+		       sr_ring_busy(ring));
+}
+
 int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 {
 	char name[SR_NAME_MAX];
@@ -563,7 +645,10 @@ int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 		return 0;
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_destroy", "ring", ring->name);
-	drain(ring, timeout_ms);
+	if (ring->beside && sr_ring_busy(ring))
+		return fail_beside_busy(ring);
+	if (!ring->beside)
+		drain(ring, timeout_ms);
 	left = sr_ring_busy(ring);
 	sr_registry_lock();
 	unpublish(ring);
@@ -577,6 +662,7 @@ int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 		return (int)left;
 	}
 	sr_uring_close(ring);
+	sr_groups_end(ring);
 	sr_ring_free(ring);
 	return 0;
 }
@@ -602,6 +688,7 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.fd = ring->uring.ring_fd;
 	info.name = ring->name;
 	info.reason = ring->reason;
+	info.setup = ring->setup;
 	return sr_info_out("ring_info", out, &info, sizeof(info));
 }
 

@@ -78,12 +78,14 @@ struct sr_state {
  * @part: by range: which of the operation's buffers it lies in, from 0
  * @ranges: their number
  * @first: the first of them that holds data: before it lies a header
+ * @total: bytes of the message that came
  */
 struct sr_payload {
 	struct iovec iovec[SAFERRING_RANGES_MAX + 1];
 	uint8_t part[SAFERRING_RANGES_MAX + 1];
 	uint32_t ranges;
 	uint32_t first;
+	int32_t total;
 	socklen_t address_length;
 	struct __kernel_timespec time;
 	struct msghdr message;
@@ -97,6 +99,7 @@ struct sr_payload {
  * struct sr_kind - what the library knows of a kind of operation
  * @name: for people
  * @function: public function that queues it, without its prefix
+ * @flight: how a buffer is that it has
  * @opcode: what the kernel calls it
  * @needs: another opcode, as old as what this kind needs beyond @opcode
  * @since: the kernel that has it
@@ -105,6 +108,7 @@ struct sr_payload {
 struct sr_kind {
 	const char *name;
 	const char *function;
+	const char *flight;
 	uint8_t opcode;
 	uint8_t needs;
 	const char *since;
@@ -115,6 +119,7 @@ struct sr_kind {
 #define SR_KIND_MULTISHOT (1U << 1) /* F_MORE: there will be more results */
 #define SR_KIND_ZEROCOPY  (1U << 2) /* F_MORE: there will be a notification */
 #define SR_KIND_VECTOR	  (1U << 4) /* it takes an iovec for one range, too */
+#define SR_KIND_SENDS	  (1U << 5) /* the kernel only reads its buffers */
 #define SR_KIND_EXPIRES	  (1U << 3) /* -ETIME is what it is for */
 
 extern const struct sr_kind sr_kinds[SAFERRING_OPERATIONS]; /* kinds.c */
@@ -148,11 +153,17 @@ struct sr_watch {
  * @pending_mask: for indices of @pending
  * @pending_first: the oldest
  * @pending_count: their number
+ * @doomed: keys of operations that are to be cancelled
+ * @doomed_count: their number
  * @multishots: multishot operations in use
  * @cancel_result: what the last request to cancel came to
  * @fixed: the regions are registered
  * @any_gone: a region of some pool is gone
  * @polled: completions come only to those who ask the kernel
+ * @flushes: what is submitted is the kernel's, though it has not looked yet
+ * @beside: the program's ring, which it keeps, or NULL
+ * @last_sqe: the SQE of it that was taken last
+ * @wide: entries and completions are of twice the size
  * @foreign: completions that are no operation's are the program's
  * @opcode: of READ and WRITE: what the kernel calls them
  * @words: what it has done, by kind of operation
@@ -165,6 +176,8 @@ struct sr_watch {
  * @attachment: the pools
  * @watch: the devices
  * @stats: those counters that are not made of the others
+ * @files: slots of the table of registered files
+ * @group: by id, or NULL
  * @supported: by kind of operation: the kernel has it
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
@@ -183,11 +196,16 @@ struct saferring_ring {
 	unsigned int pending_count;
 	unsigned int pending_mask;
 	unsigned int multishots;
+	unsigned int doomed_count;
 	int cancel_result;
 	bool fixed;
 	bool any_gone;
 	bool polled;
 	bool foreign;
+	bool flushes;
+	struct io_uring *beside;
+	struct io_uring_sqe *last_sqe;
+	bool wide;
 	uint8_t opcode[3];
 	uint32_t *free;
 	struct sr_operation *operation;
@@ -196,6 +214,7 @@ struct saferring_ring {
 	uint64_t *stamp;
 	bool counted;
 	uint32_t *pending;
+	uint64_t *doomed;
 	struct sr_state *state;
 	struct sr_payload *payload;
 	struct sr_attachment *attachment;
@@ -205,6 +224,8 @@ struct saferring_ring {
 	struct saferring_ring_stats stats;
 	unsigned int setup_flags;
 	unsigned int fixed_buffers;
+	unsigned int files;
+	struct saferring_group *group[SAFERRING_GROUPS_MAX];
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -213,6 +234,7 @@ struct saferring_ring {
 	struct sr_attachment *by_pool[SR_IDS];
 	char name[SR_NAME_MAX];
 	char reason[2 * SR_REASON_MAX];
+	char setup[2 * SR_REASON_MAX];
 };
 
 static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
@@ -246,12 +268,52 @@ static inline uint32_t sr_fixed_index(const struct sr_attachment *attachment,
 	       (uint32_t)((inside << pool->buffer_shift) / SR_FIXED_MAX);
 }
 
+/*
+ * struct saferring_group - buffers of which the kernel takes one when it needs it
+ * @buffers: what the kernel reads
+ * @entries: their number, a power of two
+ * @count: buffers that it can have
+ * @word: by bid: tag of that buffer, or 0
+ * @offset: by bid: bytes that have come into it already
+ * @free: bids that are not in use, a stack
+ * @free_count: their number
+ * @users: operations that use it
+ * @id: what the kernel knows it by
+ */
+struct saferring_group {
+	struct saferring_ring *ring;
+	struct saferring_pool *pool;
+	struct io_uring_buf_ring *buffers;
+	unsigned int entries;
+	unsigned int count;
+	unsigned int flags;
+	uint64_t *word;
+	uint32_t *offset;
+	uint16_t *free;
+	unsigned int free_count;
+	unsigned int users;
+	uint16_t id;
+};
+
+/* group.c */
+uint64_t sr_group_take(struct saferring_group *group,
+		       const struct io_uring_cqe *cqe, uint64_t *address);
+void sr_groups_end(struct saferring_ring *ring);
+void sr_groups_quarantine(struct saferring_ring *ring);
+
+static inline unsigned int sr_power_of_two(unsigned int number)
+{
+	unsigned int power = 1;
+
+	while (power < number)
+		power *= 2;
+	return power;
+}
+
 /* ---- records: inline, because READ and WRITE go through them ---- */
 
-static inline uint32_t sr_record_number(const struct saferring_ring *ring,
-					const struct sr_operation *operation)
+static inline uint32_t sr_record_number(const struct sr_operation *operation)
 {
-	(void)ring;
 	return operation->key & SR_KEY_INDEX_MASK;
 }
 
@@ -264,7 +326,7 @@ static inline struct sr_operation *sr_record_take(struct saferring_ring *ring)
 static inline void sr_record_release(struct saferring_ring *ring,
 				     struct sr_operation *operation)
 {
-	const uint32_t number = sr_record_number(ring, operation);
+	const uint32_t number = sr_record_number(operation);
 	int64_t key = (int64_t)(operation->key + SR_KEY_STEP);
 
 	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
@@ -292,13 +354,13 @@ sr_record_of_key(struct saferring_ring *ring, uint64_t key)
 static inline struct sr_state *sr_state_of(struct saferring_ring *ring,
 					   const struct sr_operation *operation)
 {
-	return &ring->state[sr_record_number(ring, operation)];
+	return &ring->state[sr_record_number(operation)];
 }
 
 static inline struct sr_payload *
 sr_payload_of(struct saferring_ring *ring, const struct sr_operation *operation)
 {
-	return &ring->payload[sr_record_number(ring, operation)];
+	return &ring->payload[sr_record_number(operation)];
 }
 
 /* The record of the operation's next buffer, or NULL. */
@@ -323,8 +385,17 @@ bool sr_ring_find_word(uint64_t word, char *text, size_t length);
 
 int sr_fail_enter(const struct saferring_ring *ring, int error,
 		  const char *operation) __attribute__((cold));
-/* Before anything is shown to the kernel. */
-void sr_ring_prepare(struct saferring_ring *ring);
+/*
+ * Before anything is shown to the kernel. Returns how many operations it already
+ * was shown to make room.
+ */
+unsigned int sr_ring_prepare(struct saferring_ring *ring);
+/* Whether there is anything to be shown to it. */
+static inline bool sr_ring_has_work(const struct saferring_ring *ring)
+{
+	return ring->queued || ring->doomed_count;
+}
+
 /* Have an SQE fail, and with it those that are linked to it. */
 void sr_disarm(struct saferring_ring *ring, struct io_uring_sqe *sqe,
 	       struct sr_operation *operation, int result);
@@ -349,9 +420,16 @@ struct sr_draft {
 	struct sr_payload *payload;
 	struct io_uring_sqe *sqe;
 	unsigned int kind;
+	const struct sr_place *place;
 	void *address;
 	size_t length;
 	int fixed_index;
+};
+
+/* Where in a file an operation takes place. */
+struct sr_place {
+	int fd;
+	uint64_t offset;
 };
 
 /*
@@ -362,14 +440,19 @@ struct sr_draft {
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft);
+int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
+		const struct saferring_range *ranges, unsigned int count,
+		const struct sr_place *place, struct sr_draft *draft);
 /* Queue it. Returns 0. */
 int sr_queue(struct sr_draft *draft, uint64_t user_data);
 /* Address and length of a draft's ranges to the SQE, for one range only. */
 void sr_draft_address(struct sr_draft *draft);
 /* A file descriptor, or what SAFERRING_FILE() made of a slot. */
 void sr_draft_file(struct sr_draft *draft, int fd);
-/* A path to the payload. Returns it. */
-const char *sr_draft_path(struct sr_draft *draft, const char *path);
+/* The slot that the file that it makes, or closes, has in the ring's table. */
+void sr_draft_slot(struct sr_draft *draft, int slot);
+/* The SQE of what was queued last, or NULL if it is not there any more. */
+struct io_uring_sqe *sr_last_queued(struct saferring_ring *ring);
 /* Refuse an argument of the function of a kind. */
 int sr_refuse(struct saferring_ring *ring, unsigned int kind, const char *what,
 	      ...) __attribute__((format(printf, 3, 4), cold));
@@ -383,11 +466,23 @@ int sr_fail_last(struct saferring_ring *ring, const struct saferring_pool *pool,
 int sr_fail_handle(struct saferring_ring *ring, struct saferring_pool *pool,
 		   uint64_t word, unsigned int kind) __attribute__((cold));
 
+/* file.c */
+int sr_check_ranges(struct saferring_ring *ring, unsigned int kind,
+		    const struct saferring_range *ranges, unsigned int count);
+
+/* files.c: whether an operation may change a slot, or what SLOT_ANY stands for. */
+int sr_files_check(struct saferring_ring *ring, unsigned int kind, int slot);
+
 /* ---- completion.c: reaping, waiting ---- */
 
 /* Note a result that did not come from the kernel, to be handed out. */
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
 	     int32_t result, uint32_t flags);
+/* Complete what one CQE is about. Returns the number of completions. */
+unsigned int sr_take_one(struct saferring_ring *ring,
+			 const struct io_uring_cqe *cqe,
+			 struct saferring_completion *completions,
+			 unsigned int max);
 /* Complete all that can be without waiting, buffers going to their pools. */
 void sr_ring_return_completed(struct saferring_ring *ring);
 
@@ -418,14 +513,39 @@ void sr_return_special(struct saferring_ring *ring,
 uint32_t sr_note_gone(struct saferring_ring *ring,
 		      const struct sr_operation *operation, uint64_t word);
 
+/* ring.c: create a ring, or make it of what the program set up. */
+int sr_ring_create(const struct saferring_ring_options *options,
+		   struct io_uring *uring, struct saferring_ring **out);
+
+/* adopt.c */
+void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
+int sr_fail_beside(const struct saferring_ring *ring, const char *function)
+	__attribute__((cold));
+int sr_cancel_beside(struct saferring_ring *ring, uint64_t key);
+
+/* setup.c */
+int sr_setup(struct saferring_ring *ring,
+	     const struct saferring_ring_options *options);
+
 /*
  * uring.c: the only place besides operation.c that talks to liburing. Functions
  * return 0 or more, or -errno, and record no detail unless said.
  */
-int sr_uring_open(struct saferring_ring *ring);
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
+		  const struct saferring_ring_options *options);
+/* Have the ring's own descriptor registered for this thread. */
+int sr_uring_register_self(struct saferring_ring *ring);
 void sr_uring_close(struct saferring_ring *ring);
 int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count);
+/* A table of registered files, all empty; and one of them changed. */
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots);
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot,
+			 int fd);
+int sr_uring_register_group(struct saferring_ring *ring,
+			    const struct saferring_group *group);
+void sr_uring_unregister_group(struct saferring_ring *ring,
+			       const struct saferring_group *group);
 /* Find out which kinds of operations the kernel has. */
 void sr_uring_probe(struct saferring_ring *ring);
 /* Start what is queued, wait for @min completions. Returns SQEs taken. */
@@ -435,8 +555,8 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 unsigned int sr_uring_ready(struct saferring_ring *ring);
 /* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
-/* Have one cancelled at the next submit, with nobody told of the result. */
-int sr_uring_cancel_later(struct saferring_ring *ring, uint64_t key);
+/* Queue the cancellation of what is doomed, as far as there is room. */
+void sr_uring_add_requests(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */
 void sr_uring_withdraw(struct saferring_ring *ring);
 /*
@@ -450,9 +570,26 @@ static inline struct io_uring_sqe *sr_uring_next(struct saferring_ring *ring)
 	return &sq->sqes[sq->sqe_tail++ & *sq->kring_mask];
 }
 
+/* The same for entries of any size. */
+static inline struct io_uring_sqe *
+sr_uring_next_any(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int position = sq->sqe_tail++ & *sq->kring_mask;
+
+	return &sq->sqes[position << ring->wide];
+}
+
 /* The number-th SQE that is queued, oldest first. */
-struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
-				     unsigned int number);
+static inline struct io_uring_sqe *
+sr_uring_queued(const struct saferring_ring *ring, unsigned int number)
+{
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int position = sq->sqe_tail - ring->queued + number;
+
+	return &sq->sqes[(position & *sq->kring_mask) << ring->wide];
+}
+
 /* Record the detail of a failure to set a ring up. */
 int sr_uring_fail(int code, const char *operation, const char *name);
 

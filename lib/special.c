@@ -31,9 +31,8 @@ static void report_gone(const struct saferring_ring *ring,
 		 "a %s of %u bytes ended after the region of pool %s was freed",
 		 kind_of(operation)->name, operation->length,
 		 operation->pool->name);
-	error->handle = operation->word;
-	error->index = (uint32_t)sr_word_index(operation->pool,
-					       operation->word);
+	error->handle = sr_tag_handle(operation->word);
+	error->index = (uint32_t)sr_word_index(operation->pool, error->handle);
 	error->owner = SAFERRING_OWNER_NOBODY;
 	sr_report(error);
 }
@@ -44,7 +43,7 @@ uint32_t sr_note_gone(struct saferring_ring *ring,
 	const struct saferring_pool *pool = operation->pool;
 
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word),
-		     (word & ~SR_STATE_MASK) | SR_STATE_GONE);
+		     sr_handle_tag(word, SR_STATE_GONE));
 	ring->stats.region_gone++;
 	report_gone(ring, operation);
 	return SAFERRING_COMPLETION_REGION_GONE;
@@ -69,6 +68,8 @@ static uint32_t give_back(struct saferring_ring *ring,
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
 	if (ring->any_gone && sr_record_gone(operation))
 		return sr_note_gone(ring, operation, word);
+	if (pool->depth)
+		sr_buffer_return(pool, word);
 	return 0;
 }
 
@@ -111,6 +112,33 @@ static void fill_completion(struct saferring_ring *ring,
 	completion->extra = sr_state_of(ring, operation)->extra;
 }
 
+/*
+ * What a message was, where its receiver wants it: see saferring/socket.h. Its
+ * buffer is the program's already.
+ */
+static void write_header(struct saferring_ring *ring,
+			 const struct sr_operation *operation)
+{
+	struct sr_payload *payload = sr_payload_of(ring, operation);
+	const struct saferring_message_header header = {
+		.address_length = payload->message.msg_namelen,
+		.control_length = (uint32_t)payload->message.msg_controllen,
+		.payload_length = (uint32_t)payload->total,
+		.flags = (uint32_t)payload->message.msg_flags,
+	};
+
+	if (payload->first)
+		memcpy(payload->iovec[0].iov_base, &header, sizeof(header));
+}
+
+static bool has_header(const struct sr_operation *operation, int32_t result,
+		       uint32_t flags)
+{
+	return operation->kind == SAFERRING_OPERATION_RECVMSG && result >= 0 &&
+	       !(operation->special & SR_SPECIAL_PART) &&
+	       !(flags & SAFERRING_COMPLETION_REGION_GONE);
+}
+
 /* Of the buffers of one operation the last one ends it. */
 unsigned int sr_complete_pending(struct saferring_ring *ring,
 				 struct sr_operation *operation,
@@ -128,6 +156,8 @@ unsigned int sr_complete_pending(struct saferring_ring *ring,
 	if (!(flags & SAFERRING_COMPLETION_NOTIFICATION))
 		flags = note_result(ring, operation, state->result, flags);
 	flags |= give_back(ring, operation, completion);
+	if (has_header(operation, state->result, flags))
+		write_header(ring, operation);
 	fill_completion(ring, operation, state->result, flags, completion);
 	sr_record_release(ring, operation);
 	return 1;
@@ -139,8 +169,7 @@ void sr_return_record(struct saferring_ring *ring,
 	struct saferring_pool *pool = operation->pool;
 
 	if (pool)
-		sr_pool_take_back(pool, saferring_buffer_tag(&pool->fast,
-							     operation->word));
+		sr_pool_take_back(pool, sr_tag_handle(operation->word));
 	sr_record_release(ring, operation);
 }
 
@@ -171,7 +200,7 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		 int32_t result, uint32_t flags)
 {
 	const struct sr_payload *payload =
-		&ring->payload[sr_record_number(ring, operation)];
+		&ring->payload[sr_record_number(operation)];
 	const bool slow = operation->special & SR_SPECIAL_SLOW;
 	const bool bytes = kind_of(operation)->flags & SR_KIND_BYTES;
 	struct sr_operation *part = operation, *next;
@@ -182,6 +211,8 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		sr_state_of(ring, operation)->extra = 0;
 	if (kind_of(operation)->flags & SR_KIND_MULTISHOT)
 		ring->multishots--;
+	if (slow && sr_state_of(ring, operation)->group)
+		sr_state_of(ring, operation)->group->users--;
 	for (; part; part = next, number++) {
 		next = slow ? sr_record_next(ring, part) : NULL;
 		share = result;
@@ -193,37 +224,80 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 	}
 }
 
-/* What a message was, where its receiver wants it: see saferring/socket.h. */
-static void finish_message(struct saferring_ring *ring,
-			   const struct sr_operation *operation, int32_t result)
-{
-	struct sr_payload *payload =
-		&ring->payload[sr_record_number(ring, operation)];
-	struct saferring_message_header header = {
-		.address_length = payload->message.msg_namelen,
-		.control_length = (uint32_t)payload->message.msg_controllen,
-		.payload_length = (uint32_t)SR_MAX(result, 0),
-		.flags = (uint32_t)payload->message.msg_flags,
-	};
-
-	if (payload->first && !(ring->any_gone && sr_record_gone(operation)))
-		memcpy(payload->iovec[0].iov_base, &header, sizeof(header));
-}
-
 /* What the kernel left beside its result. */
 static void finish(struct saferring_ring *ring,
 		   struct sr_operation *operation, int32_t result,
 		   const struct io_uring_cqe *cqe)
 {
-	const uint32_t number = sr_record_number(ring, operation);
+	const uint32_t number = sr_record_number(operation);
 
 	if (operation->kind == SAFERRING_OPERATION_ACCEPT && operation->pool)
 		ring->state[number].extra =
 			ring->payload[number].address_length;
 	if (operation->kind == SAFERRING_OPERATION_RECVMSG)
-		finish_message(ring, operation, result);
+		ring->payload[number].total = result;
 	if (operation->kind == SAFERRING_OPERATION_RAW)
 		ring->state[number].extra = cqe->flags;
+	if (operation->kind == SAFERRING_OPERATION_COMMAND)
+		ring->state[number].extra = cqe->big_cqe[0];
+}
+
+/* ---- provided buffers ---- */
+
+/*
+ * A buffer that the last CQE brings becomes the record's own, and comes back
+ * like any other.
+ */
+static uint32_t take_last_provided(struct saferring_ring *ring,
+				   struct sr_operation *operation,
+				   const struct io_uring_cqe *cqe)
+{
+	struct sr_state *state = sr_state_of(ring, operation);
+	const uint64_t word = sr_group_take(state->group, cqe, &state->extra);
+
+	if (!word)
+		return SAFERRING_COMPLETION_PARTIAL;
+	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
+	operation->pool = state->group->pool;
+	return 0;
+}
+
+/* Of a dropped operation, or at the end of a ring. */
+static void return_provided(struct saferring_group *group,
+			    const struct io_uring_cqe *cqe)
+{
+	struct saferring_pool *pool = group->pool;
+	uint64_t address;
+	const uint64_t word = sr_group_take(group, cqe, &address);
+
+	if (word)
+		sr_pool_take_back(pool, sr_tag_handle(word));
+}
+
+/* The completion of a CQE that is not the last gets its buffer. */
+static void take_provided(struct saferring_ring *ring,
+			  struct sr_operation *operation,
+			  const struct io_uring_cqe *cqe,
+			  struct saferring_completion *completion)
+{
+	struct saferring_group *group = sr_state_of(ring, operation)->group;
+	struct sr_operation once = *operation;
+
+	once.word = sr_group_take(group, cqe, &completion->extra);
+	if (!once.word) {
+		completion->flags |= SAFERRING_COMPLETION_PARTIAL;
+		return;
+	}
+	once.pool = group->pool;
+	completion->flags |= give_back(ring, &once, completion);
+}
+
+static bool is_provided(struct saferring_ring *ring,
+			const struct sr_operation *operation,
+			const struct io_uring_cqe *cqe)
+{
+	return cqe->flags & IORING_CQE_F_BUFFER &&
+	       sr_state_of(ring, operation)->group;
 }
 
 static void complete_last(struct saferring_ring *ring,
@@ -240,6 +314,8 @@ static void complete_last(struct saferring_ring *ring,
 	}
 	if (operation->special & SR_SPECIAL_RESULT)
 		result = state->result;
+	if (is_provided(ring, operation, cqe))
+		flags |= take_last_provided(ring, operation, cqe);
 	if (operation->special & SR_SPECIAL_SLOW)
 		finish(ring, operation, result, cqe);
 	sr_pend_all(ring, operation, result, flags);
@@ -271,14 +347,20 @@ unsigned int sr_complete_special(struct saferring_ring *ring,
 	}
 	if (kind_of(operation)->flags & SR_KIND_ZEROCOPY)
 		note_sent(ring, operation, cqe->res);
-	if (operation->special & SR_SPECIAL_DROP)
+	if (operation->special & SR_SPECIAL_DROP) {
+		if (is_provided(ring, operation, cqe))
+			return_provided(sr_state_of(ring, operation)->group,
+					cqe);
 		return 0;
+	}
 	flags = note_result(ring, operation, cqe->res, flags);
 	completion->buffer = SAFERRING_BUFFER_NONE;
 	completion->pool = NULL;
 	fill_completion(ring, operation, cqe->res, flags, completion);
 	if (operation->kind == SAFERRING_OPERATION_RAW)
 		completion->extra = cqe->flags;
+	if (is_provided(ring, operation, cqe))
+		take_provided(ring, operation, cqe, completion);
 	return 1;
 }
 
@@ -289,6 +371,8 @@ void sr_return_special(struct saferring_ring *ring,
 	const bool slow = operation->special & SR_SPECIAL_SLOW;
 	struct sr_operation *next;
 
+	if (slow && is_provided(ring, operation, cqe))
+		return_provided(sr_state_of(ring, operation)->group, cqe);
 	if (cqe->flags & IORING_CQE_F_MORE)
 		return;
 	for (; operation; operation = next) {

@@ -3,38 +3,66 @@
  * The kernel's side of a ring, by liburing. What an engine without io_uring has
  * to do is what this file does for ring.c, operation.c and quarantine.c.
  *
- * SQPOLL is not used. So the kernel looks at the submission queue only inside
- * io_uring_enter(), and what it has not taken can be changed and taken back.
+ * Without SQPOLL the kernel looks at the submission queue only inside
+ * io_uring_enter(), and what it has not taken can be changed and taken back. With
+ * it that goes for what has not been flushed.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "account.h"
 #include "internal.h"
 
-/* What is asked of the kernel, best first: older ones refuse with -EINVAL. */
-static const unsigned int setup_flags[] = {
-	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |
-		IORING_SETUP_TASKRUN_FLAG,
-	IORING_SETUP_SUBMIT_ALL,
-	0,
-};
-
-int sr_uring_open(struct saferring_ring *ring)
+/*
+ * With SQPOLL entries are taken while others are queued, and requests to cancel
+ * come beside the operations: there is room for both.
+ */
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
+		  const struct saferring_ring_options *options)
 {
-	const size_t count = sizeof(setup_flags) / sizeof(setup_flags[0]);
-	struct io_uring_params params;
-	size_t try;
-	int error = -EINVAL;
+	unsigned int entries = ring->depth;
+	struct io_uring_params params = { .flags = flags };
+	int error;
 
-	for (try = 0; try < count && error == -EINVAL; try++) {
-		memset(&params, 0, sizeof(params));
-		params.flags = setup_flags[try];
-		error = io_uring_queue_init_params(ring->depth, &ring->uring,
-						   &params);
+	if (flags & IORING_SETUP_SQPOLL)
+		entries = SR_MIN(2 * entries, SAFERRING_RING_DEPTH_MAX);
+	if (options->completions) {
+		params.flags |= IORING_SETUP_CQSIZE;
+		params.cq_entries = options->completions;
 	}
-	if (!error)
-		ring->setup_flags = params.flags;
-	return error;
+	if (flags & IORING_SETUP_SQPOLL && options->poll_cpu) {
+		params.flags |= IORING_SETUP_SQ_AFF;
+		params.sq_thread_cpu = options->poll_cpu - 1;
+	}
+	params.sq_thread_idle = options->poll_ms;
+	error = io_uring_queue_init_params(entries, &ring->uring, &params);
+	if (error)
+		return error;
+	ring->setup_flags = params.flags;
+	ring->flushes = params.flags & IORING_SETUP_SQPOLL;
+	ring->polled = params.flags & IORING_SETUP_IOPOLL;
+	ring->wide = params.flags & IORING_SETUP_SQE128;
+	return 0;
+}
+
+/* By a number that belongs to this thread. */
+int sr_uring_register_self(struct saferring_ring *ring)
+{
+	const int count = io_uring_register_ring_fd(&ring->uring);
+
+	return count == 1 ? 0 : -EINVAL;
+}
+
+/* The program goes on with its ring, without what was registered for this one. */
+static void leave_alone(struct saferring_ring *ring)
+{
+	unsigned int id;
+
+	for (id = 0; id < SAFERRING_GROUPS_MAX; id++)
+		if (ring->group[id])
+			sr_uring_unregister_group(ring, ring->group[id]);
+	if (ring->files)
+		io_uring_unregister_files(&ring->uring);
 }
 
 /*
@@ -45,7 +73,10 @@ void sr_uring_close(struct saferring_ring *ring)
 {
 	if (ring->fixed)
 		io_uring_unregister_buffers(&ring->uring);
-	io_uring_queue_exit(&ring->uring);
+	if (ring->beside)
+		leave_alone(ring);
+	else
+		io_uring_queue_exit(&ring->uring);
 }
 
 /* A kernel that does not answer is older than 5.6. */
@@ -78,6 +109,59 @@ int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 	return io_uring_register_buffers(&ring->uring, iovec, count);
 }
 
+/* Before Linux 5.19 the table is given whole. */
+static int register_files_whole(struct saferring_ring *ring,
+				unsigned int slots)
+{
+	int *files = malloc(slots * sizeof(*files));
+	int error;
+
+	if (!files)
+		return -ENOMEM;
+	memset(files, 0xff, slots * sizeof(*files));
+	error = io_uring_register_files(&ring->uring, files, slots);
+	free(files);
+	return error;
+}
+
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots)
+{
+	const int error = io_uring_register_files_sparse(&ring->uring, slots);
+
+	return error == -EINVAL ? register_files_whole(ring, slots) : error;
+}
+
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot, int fd)
+{
+	const int count =
+		io_uring_register_files_update(&ring->uring, slot, &fd, 1);
+
+	return count == 1 ? 0 : count < 0 ? count : -EAGAIN;
+}
+
+/* Where newer headers have flags, older ones have padding. */
+int sr_uring_register_group(struct saferring_ring *ring,
+			    const struct saferring_group *group)
+{
+	struct io_uring_buf_reg registration = {
+		.ring_addr = (uintptr_t)group->buffers,
+		.ring_entries = group->entries,
+		.bgid = group->id,
+	};
+	const uint16_t flags = group->flags & SAFERRING_GROUP_INCREMENTAL ?
+				       SR_PBUF_RING_INC : 0;
+
+	memcpy((char *)&registration.bgid + sizeof(registration.bgid), &flags,
+	       sizeof(flags));
+	return io_uring_register_buf_ring(&ring->uring, &registration, 0);
+}
+
+void sr_uring_unregister_group(struct saferring_ring *ring,
+			       const struct saferring_group *group)
+{
+	io_uring_unregister_buf_ring(&ring->uring, group->id);
+}
+
 static int enter(struct saferring_ring *ring, unsigned int min,
 		 uint64_t timeout_ns)
 {
@@ -98,44 +182,52 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 						NULL);
 }
 
-/* How many of the first @taken entries in the queue were no operation's. */
-static unsigned int requests_among(struct saferring_ring *ring,
-				   unsigned int taken)
+/* Requests lie behind all operations, and what was not taken of them goes. */
+static void drop_requests(struct saferring_ring *ring)
 {
-	unsigned int number, count = 0;
+	struct io_uring_sq *sq = &ring->uring.sq;
 
-	for (number = 0; number < taken && ring->requests; number++)
-		count += sr_uring_queued(ring, number)->user_data ==
-			 SR_KEY_CANCEL;
-	return count;
+	for (; ring->requests; ring->requests--) {
+		ring->doomed[ring->doomed_count++] =
+			sr_uring_queued(ring, ring->queued - 1)->addr;
+		sq->sqe_tail--;
+		ring->queued--;
+	}
+	if (ring->flushes)
+		return;
+	sq->sqe_head = SR_MIN(sq->sqe_head, sq->sqe_tail);
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 }
 
 /*
  * What the kernel has taken is read off its head of the queue: the calls do not
- * tell when they also fail.
+ * tell when they also fail. With SQPOLL it is what it was shown.
  */
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns)
 {
 	const unsigned int *head = ring->uring.sq.khead;
-	const unsigned int before = *head;
+	const unsigned int before = *head, queued = ring->queued;
 	unsigned int taken, requests = 0;
 	int result;
 
 	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
 		sr_account_stamp(ring);
 	result = enter(ring, min, timeout_ns);
-	taken = io_uring_smp_load_acquire(head) - before;
-	if (SAFERRING_UNLIKELY(ring->requests))
-		requests = requests_among(ring, taken);
+	taken = ring->flushes ? queued :
+				io_uring_smp_load_acquire(head) - before;
 	ring->stats.enters++;
+	ring->queued -= taken;
+	if (SAFERRING_UNLIKELY(ring->requests)) {
+		requests = ring->requests - SR_MIN(ring->requests, ring->queued);
+		ring->requests -= requests;
+		drop_requests(ring);
+	}
 	ring->stats.submitted += taken - requests;
 	sr_account_enter(&ring->stats, ring->words);
-	ring->queued -= taken;
-	ring->requests -= requests;
 	if (result < 0 && !taken)
 		return result;
-	return (int)taken;
+	return (int)(taken - requests);
 }
 
 unsigned int sr_uring_ready(struct saferring_ring *ring)
@@ -144,35 +236,27 @@ unsigned int sr_uring_ready(struct saferring_ring *ring)
 		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
 	unsigned int ready = io_uring_cq_ready(&ring->uring);
 
-	if (ready || !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+	if (ready || (!ring->polled &&
+		      !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside)))
 		return ready;
 	ring->stats.enters++;
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
 }
 
-/*
- * An entry of the queue that is no operation's. If there is none free, all that
- * is queued is started.
- */
-static struct io_uring_sqe *next_request(struct saferring_ring *ring)
+/* An entry of the queue that is no operation's. */
+static int add_request(struct saferring_ring *ring, uint64_t key,
+		       unsigned int flags)
 {
-	if (ring->queued == *ring->uring.sq.kring_entries) {
-		sr_ring_prepare(ring);
-		sr_uring_enter(ring, 0, 0);
-	}
-	if (ring->queued == *ring->uring.sq.kring_entries)
-		return NULL;
-	return sr_uring_next(ring);
-}
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int used =
+		sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+	struct io_uring_sqe *sqe;
 
-static int queue_cancel(struct saferring_ring *ring, uint64_t key,
-			unsigned int flags)
-{
-	struct io_uring_sqe *sqe = next_request(ring);
-
-	if (!sqe)
+	if (used >= *sq->kring_entries)
 		return -EAGAIN;
+	sqe = sr_uring_next_any(ring);
+	memset(sqe, 0, sizeof(*sqe) << ring->wide);
 	io_uring_prep_cancel64(sqe, key, (int)flags);
 	sqe->user_data = SR_KEY_CANCEL;
 	ring->queued++;
@@ -180,27 +264,23 @@ static int queue_cancel(struct saferring_ring *ring, uint64_t key,
 	return 0;
 }
 
-int sr_uring_cancel_later(struct saferring_ring *ring, uint64_t key)
+/*
+ * Only now, so that operations never find the queue full of requests. What finds
+ * no room waits for the next time.
+ */
+void sr_uring_add_requests(struct saferring_ring *ring)
 {
-	return queue_cancel(ring, key, 0);
-}
-
-/* Nothing else is queued when a ring is drained. */
-static int submit_requests(struct saferring_ring *ring)
-{
-	sr_uring_enter(ring, 0, 0);
-	if (!ring->queued)
-		return 0;
-	sr_uring_withdraw(ring);
-	ring->queued = 0;
-	ring->requests = 0;
-	return -EAGAIN;
+	while (ring->doomed_count &&
+	       !add_request(ring, ring->doomed[ring->doomed_count - 1], 0))
+		ring->doomed_count--;
 }
 
 static int cancel_any(struct saferring_ring *ring)
 {
-	queue_cancel(ring, 0, IORING_ASYNC_CANCEL_ANY);
-	return submit_requests(ring);
+	add_request(ring, 0, IORING_ASYNC_CANCEL_ANY);
+	sr_uring_enter(ring, 0, 0);
+	ring->doomed_count = 0;
+	return 0;
 }
 
 /* Before Linux 5.19: one by one, by key. */
@@ -208,11 +288,14 @@ static int cancel_each(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	ring->doomed_count = 0;
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word &&
-		    queue_cancel(ring, ring->operation[number].key, 0))
-			break;
-	return submit_requests(ring);
+		if (ring->operation[number].word)
+			ring->doomed[ring->doomed_count++] =
+				ring->operation[number].key;
+	sr_uring_add_requests(ring);
+	sr_uring_enter(ring, 0, 0);
+	return 0;
 }
 
 int sr_uring_cancel_all(struct saferring_ring *ring)
@@ -223,7 +306,8 @@ int sr_uring_cancel_all(struct saferring_ring *ring)
 
 /*
  * liburing keeps the n-th entry of the queue in the n-th SQE, so stepping its
- * own head and tail and the kernel's tail back empties the queue.
+ * own head and tail and the kernel's tail back empties the queue. With SQPOLL
+ * the kernel's tail is where it is to be.
  */
 void sr_uring_withdraw(struct saferring_ring *ring)
 {
@@ -232,16 +316,8 @@ void sr_uring_withdraw(struct saferring_ring *ring)
 
 	sq->sqe_head = first;
 	sq->sqe_tail = first;
-	io_uring_smp_store_release(sq->ktail, first);
-}
-
-struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
-				     unsigned int number)
-{
-	const struct io_uring_sq *sq = &ring->uring.sq;
-	const unsigned int position = sq->sqe_tail - ring->queued + number;
-
-	return &sq->sqes[position & *sq->kring_mask];
+	if (!ring->flushes)
+		io_uring_smp_store_release(sq->ktail, first);
 }
 
 int sr_uring_fail(int code, const char *operation, const char *name)

@@ -60,4 +60,5 @@ CHECK_VM += selftests/check/fio
 
 # --- tests of the library
 
+include selftests/misuse/rules.mk
 include selftests/unit/rules.mk

@@ -43,18 +43,33 @@ typedef struct saferring_buffer {
  * is stored times 8, so that a masked word is an offset into that table, and a
  * power of two of tags, so that any word at all stays within it.
  *
- * A handle has state USER. A tag has the state that the buffer is in, so a tag
- * equals a handle if and only if the buffer is in the program's hands and has
- * not changed hands since that handle was issued. (The tag of a free buffer
- * already equals the handle that the next get will issue, which nobody has.)
+ * A handle has state USER. So has the tag of a buffer that is in the program's
+ * hands: it equals the handle. A tag in any other state has the index of the
+ * next buffer in it, so that it equals no word at all that is looked up in its
+ * place: neither a handle made up by changing the index of a good one, nor the
+ * handle that the next get will issue. A tag thus equals a handle if and only
+ * if the buffer is in the program's hands and has not changed hands since that
+ * handle was issued.
  */
 #define SAFERRING_CACHE_SLOTS 64
+
+/* From a handle to the tag of its buffer while that is free. */
+#define SAFERRING_TO_FREE 9U
+
+/*
+ * A structure, so that the compiler knows that writing a tag changes nothing of
+ * the structures below, and keeps in registers what it has loaded from them.
+ */
+struct saferring_tag {
+	uint64_t word;
+};
 
 struct saferring_pool_fast {
 	uint64_t mask;		/* of a word: offset of its tag, in bytes */
 	unsigned char *tags;
 	uint64_t step;		/* a generation more */
-	uint64_t limit;		/* first word behind the last generation */
+	uint64_t step_free;	/* from a handle to the tag after its put */
+	uint64_t limit_free;	/* first tag behind the last generation */
 	size_t slot;		/* in saferring_caches */
 	unsigned char *base;	/* of the buffers; NULL if in several regions */
 	unsigned int shift;	/* from offset of a tag to offset of a buffer */
@@ -67,7 +82,7 @@ struct saferring_cache {
 	struct saferring_pool *pool;
 	struct saferring_cache *next;
 	uintptr_t reserved[4];
-	uint64_t word[SAFERRING_CACHE_MAX]; /* handles of free buffers */
+	uint64_t tag[SAFERRING_CACHE_MAX]; /* of free buffers */
 };
 
 /*
@@ -87,22 +102,33 @@ SAFERRING_API void *saferring_buffer_data_slow(struct saferring_pool *pool,
 					       saferring_buffer buffer)
 	SAFERRING_COLD;
 
-/*
- * The tag of whatever buffer a word names. A thread that uses a stale handle
- * may read while the owner writes, so tags are aligned words, written at once.
- * The plain load lets the compiler compare with memory; the thread sanitizer
- * has to be told.
- */
+/* The tag of whatever buffer a word names. */
+static inline struct saferring_tag *
+saferring_buffer_tag_of(const struct saferring_pool_fast *fast, uint64_t word)
+{
+	return (struct saferring_tag *)(void *)(fast->tags +
+						(word & fast->mask));
+}
+
 static inline uint64_t *
 saferring_buffer_tag(const struct saferring_pool_fast *fast, uint64_t word)
 {
-	return (uint64_t *)(void *)(fast->tags + (word & fast->mask));
+	return &saferring_buffer_tag_of(fast, word)->word;
 }
 
+/*
+ * A thread that uses a stale handle may read a tag while the owner writes it,
+ * and statistics read the count of another thread's cache. Both are aligned
+ * words, read and written at once. Plain accesses let the compiler compare with
+ * memory and keep values; the thread sanitizer has to be told.
+ */
 #if defined(__SANITIZE_THREAD__)
-#define SAFERRING_TAG_LOAD(tag) __atomic_load_n((tag), __ATOMIC_RELAXED)
+#define SAFERRING_LOAD(word)	     __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define SAFERRING_STORE(word, value)                                           \
+	__atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
 #else
-#define SAFERRING_TAG_LOAD(tag) (*(tag))
+#define SAFERRING_LOAD(word)	     (word)
+#define SAFERRING_STORE(word, value) ((word) = (value))
 #endif
 
 /**
@@ -126,15 +152,25 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
 	const struct saferring_pool_fast *fast =
 		(const struct saferring_pool_fast *)(const void *)pool;
 	struct saferring_cache *cache = saferring_caches[fast->slot];
-	uint64_t count = cache->count;
+	const uint64_t count = cache->count;
+	struct saferring_tag *tag;
+	uint64_t free_tag, word;
 
-	if (SAFERRING_UNLIKELY(__builtin_sub_overflow(count, 1, &count))) {
-		*buffer = saferring_buffer_get_slow(pool);
-		return buffer->word ? 0 : saferring_error_last()->code;
-	}
-	__atomic_store_n(&cache->count, count, __ATOMIC_RELAXED);
-	buffer->word = cache->word[count];
+	if (SAFERRING_UNLIKELY(!count))
+		goto slow;
+	free_tag = cache->tag[count - 1];
+	word = free_tag - SAFERRING_TO_FREE;
+	tag = saferring_buffer_tag_of(fast, word);
+	/* Its region may be gone since, or another thread have put it, too. */
+	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != free_tag))
+		goto slow;
+	SAFERRING_STORE(cache->count, count - 1);
+	SAFERRING_STORE(tag->word, word);
+	buffer->word = word;
 	return 0;
+slow:
+	*buffer = saferring_buffer_get_slow(pool);
+	return buffer->word ? 0 : saferring_error_last()->code;
 }
 
 /**
@@ -142,8 +178,10 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
  * @pool: the pool it came from
  * @buffer: its handle, which is stale after this, as is every copy of it
  *
- * Any thread may put a buffer, whichever got it. Two threads that put the same
- * handle at the same instant are beyond what this check can see.
+ * Any thread may put a buffer, whichever got it. If two threads put the same
+ * handle within the same few nanoseconds, both may be told 0; the buffer is
+ * handed out once all the same, and the second time that it would have been is
+ * reported as a double put.
  *
  * Return: 0, or
  * -ESTALE: the handle is not the current one of a buffer of @pool; the reason
@@ -155,20 +193,21 @@ saferring_buffer_put(struct saferring_pool *pool, saferring_buffer buffer)
 {
 	const struct saferring_pool_fast *fast =
 		(const struct saferring_pool_fast *)(const void *)pool;
-	uint64_t *tag = saferring_buffer_tag(fast, buffer.word);
+	struct saferring_tag *tag = saferring_buffer_tag_of(fast, buffer.word);
 	struct saferring_cache *cache;
-	uint64_t count, word;
+	uint64_t count, free_tag;
 
-	if (SAFERRING_UNLIKELY(SAFERRING_TAG_LOAD(tag) != buffer.word))
+	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != buffer.word))
 		return saferring_buffer_put_slow(pool, buffer);
 	cache = saferring_caches[fast->slot];
 	count = cache->count;
-	word = buffer.word + fast->step;
-	if (SAFERRING_UNLIKELY(count >= cache->room || word >= fast->limit))
+	free_tag = buffer.word + fast->step_free;
+	if (SAFERRING_UNLIKELY(count >= cache->room ||
+			       free_tag >= fast->limit_free))
 		return saferring_buffer_put_slow(pool, buffer);
-	__atomic_store_n(tag, word, __ATOMIC_RELAXED);
-	cache->word[count] = word;
-	__atomic_store_n(&cache->count, count + 1, __ATOMIC_RELAXED);
+	SAFERRING_STORE(tag->word, free_tag);
+	cache->tag[count] = free_tag;
+	SAFERRING_STORE(cache->count, count + 1);
 	return 0;
 }
 
@@ -187,9 +226,10 @@ saferring_buffer_valid(const struct saferring_pool *pool,
 {
 	const struct saferring_pool_fast *fast =
 		(const struct saferring_pool_fast *)(const void *)pool;
+	const struct saferring_tag *tag =
+		saferring_buffer_tag_of(fast, buffer.word);
 
-	return SAFERRING_TAG_LOAD(saferring_buffer_tag(fast, buffer.word)) ==
-	       buffer.word;
+	return SAFERRING_LOAD(tag->word) == buffer.word;
 }
 
 /**
@@ -216,6 +256,22 @@ saferring_buffer_data(struct saferring_pool *pool, saferring_buffer buffer)
 		return saferring_buffer_data_slow(pool, buffer);
 	return fast->base + (offset << fast->shift);
 }
+
+/**
+ * saferring_buffer_range() - the memory of a part of a buffer
+ * @pool: the pool it came from
+ * @buffer: its handle
+ * @start: first byte wanted
+ * @length: bytes wanted
+ *
+ * As saferring_buffer_data(), with bounds. Any thread may call it.
+ *
+ * Return: byte @start, or NULL if the handle is stale, which is reported, or if
+ * not all of the range lies in the buffer.
+ */
+SAFERRING_API SAFERRING_MUST_CHECK void *
+saferring_buffer_range(struct saferring_pool *pool, saferring_buffer buffer,
+		       size_t start, size_t length) SAFERRING_NONNULL(1);
 
 /**
  * saferring_buffer_is_none() - whether a handle stands for no buffer

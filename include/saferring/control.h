@@ -14,6 +14,18 @@ SAFERRING_BEGIN_DECLS
 struct io_uring_sqe;
 
 /**
+ * saferring_ring_supports() - whether the kernel has an operation
+ * @ring: the ring
+ * @operation: enum saferring_operation
+ *
+ * Return: 1 if it has, 0 if not, in which case saferring_error_last() tells
+ * which kernel does.
+ */
+SAFERRING_API int saferring_ring_supports(struct saferring_ring *ring,
+					  unsigned int operation)
+	SAFERRING_NONNULL(1);
+
+/**
  * saferring_ring_nop() - queue an operation that does nothing
  * @ring: the ring
  * @user_data: comes back with the completion
@@ -101,8 +113,6 @@ SAFERRING_API int saferring_ring_cancel_all(struct saferring_ring *ring,
  *
  * Return: 0, or
  * -ENOENT: the operation has ended already, or there was none;
- * -EAGAIN: the kernel does not take entries now, and the queue is full; nothing
- * was changed;
  * -EOWNERDEAD: the ring belongs to the parent process.
  */
 SAFERRING_API int saferring_ring_drop(struct saferring_ring *ring,
@@ -136,7 +146,8 @@ SAFERRING_API int saferring_ring_message(struct saferring_ring *ring, int fd,
 /**
  * saferring_ring_raw() - queue an SQE of the program's own
  * @ring: the ring
- * @sqe: the SQE, copied; its user_data is ignored
+ * @sqe: the SQE, copied; its user_data is ignored. On a ring with
+ *	SAFERRING_RING_COMMANDS it has 128 bytes
  * @ranges: parts of buffers that the kernel will use for it; NULL for none
  * @count: number of @ranges, at most SAFERRING_RANGES_MAX
  * @user_data: comes back with the completion

@@ -62,6 +62,19 @@ SAFERRING_BEGIN_DECLS
  *	for
  * @SAFERRING_REASON_GONE_COMPLETION: an operation completed into a region that
  *	had been freed meanwhile
+ *
+ * The fourth group is damage, which the depths full and trap of a pool find and
+ * report; see saferring_pool_create(). Only the first of it fails a call.
+ *
+ * @SAFERRING_REASON_ALIGNMENT: address, length or offset do not suit O_DIRECT
+ *	(-EINVAL)
+ * @SAFERRING_REASON_OVERRUN: somebody wrote behind the buffer's last byte
+ * @SAFERRING_REASON_WRITE_AFTER_PUT: somebody wrote to the buffer while it was
+ *	free
+ * @SAFERRING_REASON_WRITE_IN_FLIGHT: somebody changed what the kernel was to
+ *	read
+ * @SAFERRING_REASON_STRAY_ACCESS: a pointer into a buffer that is not the
+ *	program's was used
  */
 enum saferring_reason {
 	SAFERRING_REASON_NONE = 0,
@@ -96,6 +109,12 @@ enum saferring_reason {
 	SAFERRING_REASON_LOST_IO = 64,
 	SAFERRING_REASON_FOREIGN_COMPLETION = 65,
 	SAFERRING_REASON_GONE_COMPLETION = 66,
+
+	SAFERRING_REASON_ALIGNMENT = 96,
+	SAFERRING_REASON_OVERRUN = 97,
+	SAFERRING_REASON_WRITE_AFTER_PUT = 98,
+	SAFERRING_REASON_WRITE_IN_FLIGHT = 99,
+	SAFERRING_REASON_STRAY_ACCESS = 100,
 };
 
 /**
@@ -116,6 +135,22 @@ enum saferring_owner {
 	SAFERRING_OWNER_NOBODY = 5,
 };
 
+#define SAFERRING_TRACE_MAX 14
+
+/**
+ * struct saferring_trace - where something was done to a buffer
+ * @what: what was done, such as "put" or "submitted", or NULL if not known
+ * @thread: number of the thread that did it, as gettid() returns it
+ * @count: number of @frame
+ * @frame: return addresses, innermost first, the library's own among them
+ */
+struct saferring_trace {
+	const char *what;
+	int thread;
+	unsigned int count;
+	void *frame[SAFERRING_TRACE_MAX];
+};
+
 /**
  * struct saferring_error - what went wrong, for programs and for people
  * @code: what the function returned, -errno; 0 for an event
@@ -131,8 +166,12 @@ enum saferring_owner {
  * @owner: enum saferring_owner: who has the buffer now
  * @owner_detail: for people, such as "in flight as READ of 4096 bytes by
  *	ring main"; or ""
+ * @here: where the mistake was made
+ * @now: where the buffer came to who has it now
+ * @before: where it came to who had it before
  *
- * Members are only ever added at the end.
+ * The traces are there for misuse of buffers whose pool has a depth of full or
+ * more. Members are only ever added at the end.
  */
 struct saferring_error {
 	int code;
@@ -147,6 +186,9 @@ struct saferring_error {
 	uint32_t index;
 	int owner;
 	char owner_detail[96];
+	struct saferring_trace here;
+	struct saferring_trace now;
+	struct saferring_trace before;
 };
 
 /**
@@ -171,6 +213,22 @@ SAFERRING_API int saferring_error_text(const struct saferring_error *error,
 	SAFERRING_NONNULL(1);
 
 /**
+ * saferring_error_traces() - the traces of a detail, a frame a line
+ * @error: a detail
+ * @text: where the lines go, always terminated
+ * @length: bytes at @text
+ *
+ * A line has the address, the file it is in and the offset there, which
+ * addr2line(1) makes a line of source of, and the function if it is exported.
+ *
+ * Return: bytes that all lines take without their end mark, as snprintf(); 0 if
+ * the detail has no traces.
+ */
+SAFERRING_API int saferring_error_traces(const struct saferring_error *error,
+					 char *text, size_t length)
+	SAFERRING_NONNULL(1);
+
+/**
  * saferring_reason_name() - a short name of a reason
  * @reason: enum saferring_reason
  *
@@ -184,7 +242,9 @@ SAFERRING_API const char *saferring_reason_name(int reason);
  * @context: what saferring_report_set() was given
  *
  * It runs in the thread that made the mistake, with no lock of the library
- * held. It may call the library, but a misuse inside it is not reported.
+ * held. It may call the library, but a misuse inside it is not reported. For
+ * SAFERRING_REASON_STRAY_ACCESS it runs in a signal handler, after which the
+ * program ends.
  */
 typedef void (*saferring_report_fn)(const struct saferring_error *error,
 				    void *context);
@@ -202,7 +262,7 @@ SAFERRING_API void saferring_report_set(saferring_report_fn report,
 					void *context);
 
 /**
- * saferring_report_stderr() - print a report as one line on stderr
+ * saferring_report_stderr() - print a report on stderr: one line, and its traces
  * @error: the detail
  * @context: not used
  */

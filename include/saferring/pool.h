@@ -22,6 +22,29 @@ struct saferring_pool;
 #define SAFERRING_CACHE_MAX	   448
 
 /**
+ * enum saferring_depth - how much is checked
+ * @SAFERRING_DEPTH_DEFAULT: FAST
+ * @SAFERRING_DEPTH_FAST: handles
+ * @SAFERRING_DEPTH_FULL: also what is written behind a buffer, where there is a
+ *	gap; what is written to one that is free, or while the kernel reads it;
+ *	alignment for O_DIRECT; and reports have the backtraces of the present
+ *	and the previous owner
+ * @SAFERRING_DEPTH_TRAP: also, buffers that are free or in flight are made
+ *	inaccessible, so that a wrong dereference faults where it stands, with a
+ *	report. By the address sanitizer or valgrind if the program runs under
+ *	one of them, by mprotect() else
+ *
+ * The depths FULL and TRAP are for finding mistakes: getting and putting takes a
+ * lock and looks at every byte.
+ */
+enum saferring_depth {
+	SAFERRING_DEPTH_DEFAULT = 0,
+	SAFERRING_DEPTH_FAST = 1,
+	SAFERRING_DEPTH_FULL = 2,
+	SAFERRING_DEPTH_TRAP = 3,
+};
+
+/**
  * struct saferring_pool_options - how regions are cut into buffers
  * @size: sizeof(struct saferring_pool_options)
  * @buffer_size: bytes of a buffer, SAFERRING_BUFFER_SIZE_MIN to _MAX. Buffers
@@ -32,6 +55,8 @@ struct saferring_pool;
  *	SAFERRING_CACHE_MAX; 0 for a quarter of the buffers, at most 128; -1 for
  *	none: every get and put then takes the pool's lock
  * @name: for reports and lists; copied, cut to 31 bytes; NULL for "pool N"
+ * @depth: enum saferring_depth. The environment variable SAFERRING_CHECK, set to
+ *	fast, full or trap, overrides it
  */
 struct saferring_pool_options {
 	size_t size;
@@ -39,6 +64,7 @@ struct saferring_pool_options {
 	size_t count;
 	int cache;
 	const char *name;
+	int depth;
 };
 
 /**
@@ -132,6 +158,46 @@ struct saferring_pool_stats {
  */
 SAFERRING_API int saferring_pool_stats(struct saferring_pool *pool,
 				       struct saferring_pool_stats *stats)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK;
+
+/**
+ * struct saferring_pool_info - what a pool is
+ * @size: in: sizeof(struct saferring_pool_info)
+ * @name: its name, valid as long as the pool
+ * @buffers: number of buffers
+ * @buffer_size: bytes of one
+ * @distance: bytes from one to the next
+ * @guarded: bytes behind each buffer that are looked at for overruns, at depth
+ *	FULL and TRAP
+ * @depth: enum saferring_depth
+ * @trap: how buffers are made inaccessible: "mprotect", "asan", "valgrind", or
+ *	"" if they are not
+ * @reason: what of the depth is not to be had and why, one line, valid as long
+ *	as the pool; or ""
+ */
+struct saferring_pool_info {
+	size_t size;
+	const char *name;
+	uint64_t buffers;
+	uint64_t buffer_size;
+	uint64_t distance;
+	uint64_t guarded;
+	int depth;
+	const char *trap;
+	const char *reason;
+};
+
+/**
+ * saferring_pool_info() - look at a pool
+ * @pool: the pool
+ * @info: in: its size member; out: the rest
+ *
+ * Any thread may call it.
+ *
+ * Return: 0, or -EINVAL: info->size is none this library knows.
+ */
+SAFERRING_API int saferring_pool_info(const struct saferring_pool *pool,
+				      struct saferring_pool_info *info)
 	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK;
 
 /**

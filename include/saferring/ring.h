@@ -52,12 +52,45 @@ struct saferring_range {
  * flags, if their user_data is below 2^63. Otherwise they are reported.
  */
 #define SAFERRING_RING_FOREIGN (1U << 2)
+/*
+ * How the ring is set up: as demanded, or creating it fails.
+ *
+ * SQPOLL: a thread of the kernel's looks for what is submitted, so that
+ * submitting makes no system call while it is awake. IOPOLL: completions are
+ * looked for at the device; only reads, writes and commands on descriptors that
+ * can do it, and cancelling has no effect. ONE_THREAD: only the thread that
+ * creates the ring uses it, also to destroy it; the kernel then has less to do
+ * (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1). COMMANDS: entries have room for
+ * saferring_ring_command(); reads and writes take longer.
+ */
+#define SAFERRING_RING_SQPOLL	  (1U << 3)
+#define SAFERRING_RING_IOPOLL	  (1U << 4)
+#define SAFERRING_RING_ONE_THREAD (1U << 5)
+#define SAFERRING_RING_COMMANDS	  (1U << 6)
+
+/* The program keeps its ring: for saferring_ring_adopt() only. */
+#define SAFERRING_RING_BESIDE (1U << 8)
+
+/*
+ * Values of saferring_ring_options.preset: wishes, of which the best is granted
+ * that the kernel has; saferring_ring_info() tells which. With LOW_LATENCY and
+ * HIGH_THROUGHPUT a ring may come to be ONE_THREAD. DEVELOPMENT has the kernel
+ * refuse other threads' use where it can. AUTO and PRODUCTION work for every
+ * program.
+ */
+#define SAFERRING_PRESET_AUTO		 0U
+#define SAFERRING_PRESET_LOW_LATENCY	 1U
+#define SAFERRING_PRESET_HIGH_THROUGHPUT 2U
+#define SAFERRING_PRESET_DEVELOPMENT	 3U
+#define SAFERRING_PRESET_PRODUCTION	 4U
+
+#define SAFERRING_RING_COMPLETIONS_MAX 65536U
 
 /*
  * Measure how long operations take, from submitting a batch to reaping, in the
  * metric saferring_operation_latency_seconds. The clock is read twice a batch.
  */
-#define SAFERRING_RING_LATENCY (1U << 3)
+#define SAFERRING_RING_LATENCY (1U << 7)
 
 /**
  * struct saferring_ring_options - how to create a ring
@@ -68,6 +101,12 @@ struct saferring_range {
  * @pools: the pools whose buffers the ring may use
  * @pool_count: number of @pools, at least 1
  * @name: for reports and lists; copied, cut to 31 bytes; NULL for "ring N"
+ * @preset: SAFERRING_PRESET
+ * @completions: room for completions in the kernel's queue, @depth to
+ *	SAFERRING_RING_COMPLETIONS_MAX; 0 for twice the depth. None is lost
+ *	when it is full, but that is slow; multishot operations fill it
+ * @poll_cpu: number, plus 1, of the CPU for the thread of SQPOLL; 0 for any
+ * @poll_ms: milliseconds after which that thread goes to sleep; 0 for 1000
  */
 struct saferring_ring_options {
 	size_t size;
@@ -76,6 +115,10 @@ struct saferring_ring_options {
 	struct saferring_pool *const *pools;
 	size_t pool_count;
 	const char *name;
+	unsigned int preset;
+	unsigned int completions;
+	unsigned int poll_cpu;
+	unsigned int poll_ms;
 };
 
 /**
@@ -110,8 +153,7 @@ saferring_ring_create(const struct saferring_ring_options *options,
 
 /**
  * saferring_ring_destroy() - end all operations and destroy a ring
- * @ring: the ring, or NULL; invalid after this, whatever is returned, except
- *	for -EOWNERDEAD
+ * @ring: the ring, or NULL; invalid after this, unless an error is returned
  * @timeout_ms: how long to wait, in milliseconds, for operations that the kernel
  *	does not let go of at once
  *
@@ -122,7 +164,9 @@ saferring_ring_create(const struct saferring_ring_options *options,
  * saferring_quarantine_reap() or saferring_pool_destroy() after its I/O has
  * ended. It is never handed out before.
  *
- * Return: number of buffers in quarantine, 0 if all came back; or
+ * Return: number of operations in quarantine, 0 if all ended; or
+ * -EBUSY: it is beside a ring of the program's own, and operations are under
+ * way; nothing was changed;
  * -EOWNERDEAD: the ring belongs to the parent process; nothing was changed.
  */
 SAFERRING_API int saferring_ring_destroy(struct saferring_ring *ring,
@@ -388,6 +432,8 @@ SAFERRING_API int saferring_ring_withdraw(struct saferring_ring *ring)
  * @fd: descriptor of the ring, for poll(2) and /proc/self/fdinfo only
  * @name: its name, valid as long as the ring
  * @reason: why the regions are not registered, or ""; valid as long as the ring
+ * @setup: what was tried to set it up, and what came of it; valid as long as the
+ *	ring
  */
 struct saferring_ring_info {
 	size_t size;
@@ -402,6 +448,7 @@ struct saferring_ring_info {
 	uint64_t fixed_bytes;
 	const char *name;
 	const char *reason;
+	const char *setup;
 };
 
 /**

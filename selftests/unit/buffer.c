@@ -329,24 +329,156 @@ static void garbage_handles_are_refused_by_the_thousands(void **state)
 	put(stage->pool, good);
 }
 
-static void no_flipped_bit_makes_another_good_handle(void **state)
+/* Neither one bit nor two, whichever buffers are free, held or in flight. */
+static void assert_no_flip_is_good(struct stage *stage, saferring_buffer from)
+{
+	unsigned int one, two;
+
+	for (one = 0; one < 64; one++) {
+		for (two = one; two < 64; two++) {
+			const saferring_buffer bad = {
+				.word = from.word ^ (uint64_t)1 << one ^
+					(uint64_t)(one != two) << two
+			};
+
+			assert_int_equal(saferring_buffer_valid(stage->pool,
+								bad),
+					 0);
+		}
+	}
+}
+
+static void no_flipped_bits_make_another_good_handle(void **state)
 {
 	struct stage *stage = *state;
 	const saferring_buffer good = get(stage->pool);
-	unsigned int bit;
+	struct flight flight;
 
-	for (bit = 0; bit < 64; bit++) {
-		const saferring_buffer bad = {
-			.word = good.word ^ (uint64_t)1 << bit
-		};
-		/* Only an index may name another buffer, which is free. */
-		const int result = saferring_buffer_valid(stage->pool, bad);
-
-		if (result)
-			assert_true(saferring_buffer_index(stage->pool, bad) !=
-				    saferring_buffer_index(stage->pool, good));
-	}
+	assert_no_flip_is_good(stage, good);
 	put(stage->pool, good);
+	assert_no_flip_is_good(stage, good);
+	take_off(stage, &flight);
+	assert_no_flip_is_good(stage, flight.buffer);
+	put(stage->pool, land(stage, &flight).buffer);
+}
+
+/* Every word with this index, state and any of the last generations. */
+static void assert_no_word_is_good(struct saferring_pool *pool,
+				   saferring_buffer known, uint64_t index)
+{
+	const struct saferring_pool_fast *fast = (const void *)pool;
+	uint64_t state, generation;
+
+	for (state = 0; state < 8; state++) {
+		for (generation = 0; generation < 8; generation++) {
+			const saferring_buffer bad = {
+				.word = (known.word & ~(fast->mask | 7)) +
+					fast->step * 3 -
+					fast->step * generation +
+					(index << 3 | state)
+			};
+
+			assert_int_equal(saferring_buffer_valid(pool, bad), 0);
+		}
+	}
+}
+
+static void no_word_at_all_reaches_a_buffer_that_is_free(void **state)
+{
+	struct stage *stage = *state;
+	const saferring_buffer held = get(stage->pool);
+	const size_t count = REGION_SIZE / BUFFER_SIZE;
+	size_t index;
+
+	/* Some have changed hands, some have not. */
+	for (index = 0; index < 3; index++)
+		put(stage->pool, get(stage->pool));
+	for (index = 0; index < count; index++)
+		if (index != saferring_buffer_index(stage->pool, held))
+			assert_no_word_is_good(stage->pool, held, index);
+	put(stage->pool, held);
+	assert_no_word_is_good(stage->pool, held,
+			       saferring_buffer_index(stage->pool, held));
+}
+
+static void no_word_at_all_reaches_a_buffer_in_flight(void **state)
+{
+	struct stage *stage = *state;
+	struct flight flight;
+
+	take_off(stage, &flight);
+	assert_no_word_is_good(stage->pool, flight.buffer,
+			       saferring_buffer_index(stage->pool,
+						      flight.buffer));
+	put(stage->pool, land(stage, &flight).buffer);
+}
+
+static void the_only_buffer_of_a_pool_is_as_safe(void **state)
+{
+	struct stage *stage = stage_up(1, 8, 0);
+	const saferring_buffer only = get(stage->pool);
+
+	(void)state;
+	put(stage->pool, only);
+	assert_no_flip_is_good(stage, only);
+	assert_no_word_is_good(stage->pool, only, 0);
+	assert_no_word_is_good(stage->pool, only, 1);
+	stage_down(stage);
+}
+
+static void the_handle_that_get_will_issue_is_garbage_before(void **state)
+{
+	struct stage *stage = *state;
+	const unsigned int before = reports;
+	const saferring_buffer next = get(stage->pool);
+	struct saferring_pool_fast *fast = (void *)stage->pool;
+	const saferring_buffer after = { .word = next.word + fast->step };
+
+	put(stage->pool, next);
+	assert_misuse(saferring_buffer_put(stage->pool, after),
+		      SAFERRING_REASON_GARBAGE, before);
+	assert_int_equal(get(stage->pool).word, after.word);
+	put(stage->pool, after);
+}
+
+static void every_misuse_report_has_a_cause_and_a_cure(void **state)
+{
+	struct stage *stage = *state;
+	const saferring_buffer buffer = get(stage->pool);
+	struct flight flight;
+	char text[1024];
+
+#define EXPECT(call, its_reason, its_text)                                     \
+	do {                                                                   \
+		assert_int_equal(call, -ESTALE);                               \
+		assert_int_equal(last_report.reason, its_reason);              \
+		assert_string_not_equal(last_report.what, "");                 \
+		assert_string_not_equal(last_report.cure, "");                 \
+		saferring_error_text(&last_report, text, sizeof(text));        \
+		if (!strstr(text, its_text))                                   \
+			fail_msg("%s lacks: %s", text, its_text);              \
+	} while (0)
+	put(stage->pool, buffer);
+	EXPECT(saferring_buffer_put(stage->pool, buffer),
+	       SAFERRING_REASON_DOUBLE_PUT, "back in its pool already; now free");
+	EXPECT(saferring_ring_read(stage->ring, 0, buffer, 0, 1, 0, 0),
+	       SAFERRING_REASON_USE_AFTER_PUT, "went back to its pool; now free");
+	take_off(stage, &flight);
+	EXPECT(saferring_buffer_put(stage->pool, flight.buffer),
+	       SAFERRING_REASON_PUT_IN_FLIGHT, "put the handle that the");
+	EXPECT(saferring_ring_read(stage->ring, 0, flight.buffer, 0, 1, 0, 0),
+	       SAFERRING_REASON_DOUBLE_SUBMIT, "under way; now in flight");
+	EXPECT(saferring_buffer_put(stage->pool, buffer),
+	       SAFERRING_REASON_SUPERSEDED, "changed hands 1 times since");
+	EXPECT(saferring_buffer_put(stage->pool, SAFERRING_BUFFER_NONE),
+	       SAFERRING_REASON_GARBAGE, "stands for no buffer");
+	put(stage->pool, land(stage, &flight).buffer);
+	assert_int_equal(saferring_ring_destroy(stage->ring, DESTROY_MS), 0);
+	stage->ring = NULL;
+	assert_int_equal(saferring_region_revoke(stage->region), 0);
+	EXPECT(saferring_buffer_put(stage->pool, buffer),
+	       SAFERRING_REASON_REGION_GONE, "now without memory");
+#undef EXPECT
 }
 
 static void a_misuse_changes_nothing(void **state)
@@ -420,7 +552,12 @@ int main(void)
 		T(a_handle_of_a_destroyed_pool_never_comes_to_life),
 		T(the_handle_of_no_buffer_is_refused),
 		T(garbage_handles_are_refused_by_the_thousands),
-		T(no_flipped_bit_makes_another_good_handle),
+		T(no_flipped_bits_make_another_good_handle),
+		T(no_word_at_all_reaches_a_buffer_that_is_free),
+		T(no_word_at_all_reaches_a_buffer_in_flight),
+		cmocka_unit_test(the_only_buffer_of_a_pool_is_as_safe),
+		T(the_handle_that_get_will_issue_is_garbage_before),
+		T(every_misuse_report_has_a_cause_and_a_cure),
 		T(a_misuse_changes_nothing),
 		T(buffers_do_not_overlap),
 	};

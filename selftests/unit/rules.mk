@@ -34,7 +34,7 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 
 UNIT_INTERFACE := selftests/unit/interface
 
-.PHONY: check-unit check-asan check-tsan check-valgrind
+.PHONY: check-unit check-asan check-tsan check-valgrind check-depths
 check-unit: $(UNIT_TESTS) library	## the library's tests alone, natively
 	$(Q)BUILD=$(BUILD) CC="$(CC)" selftests/unit/run $(UNIT_TESTS) \
 		$(UNIT_INTERFACE)
@@ -55,6 +55,10 @@ check-tsan:	## the same under the thread sanitizer
 	$(Q)TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
 		$(MAKE) BUILD=$(BUILD)/tsan CFLAGS="$(SANITIZE_TSAN)" \
 		UNIT_INTERFACE= check-unit
+
+check-depths: $(UNIT_TESTS)	## the same with all pools at depth full and trap
+	$(Q)for depth in full trap; do SAFERRING_CHECK=$$depth \
+		selftests/unit/run $(UNIT_TESTS) || exit 1; done
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
 	    --errors-for-leak-kinds=definite --child-silent-after-fork=yes

@@ -89,7 +89,7 @@ static void run(struct saferring_pool *pool, void *(*function)(void *))
 	}
 }
 
-static void assert_all_back(struct saferring_pool *pool)
+static void assert_all_back_well(struct saferring_pool *pool)
 {
 	struct saferring_pool_stats stats = { .size = sizeof(stats) };
 
@@ -106,7 +106,7 @@ static void threads_share_a_pool(void **state)
 
 	(void)state;
 	run(stage->pool, get_and_put);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	/* The threads have ended, and their caches with them. */
 	assert_int_equal(saferring_pool_stats(stage->pool, &stats), 0);
 	assert_int_equal(stats.cached, 0);
@@ -119,7 +119,7 @@ static void threads_share_a_pool_without_caches(void **state)
 
 	(void)state;
 	run(stage->pool, get_and_put);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 
@@ -194,7 +194,7 @@ static void buffers_put_by_another_thread_come_back(void **state)
 	pthread_cond_signal(&channel.changed);
 	pthread_mutex_unlock(&channel.lock);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 
@@ -243,7 +243,7 @@ static void threads_with_rings_share_a_pool(void **state)
 
 	(void)state;
 	run(stage->pool, read_with_own_ring);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 
@@ -264,7 +264,7 @@ static void threads_that_come_and_go_lose_nothing(void **state)
 	(void)state;
 	for (round = 0; round < 100; round++)
 		run(stage->pool, touch_once);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 
@@ -283,6 +283,147 @@ static void a_cache_outlives_its_pool_and_serves_the_next(void **state)
 	}
 }
 
+/* ---- two threads put one handle at the same instant ---- */
+
+/*
+ * What the second thread sees that has looked before the first one wrote. With
+ * a depth there is no such moment.
+ */
+static void put_late(struct saferring_pool *pool, saferring_buffer buffer)
+{
+	const struct saferring_pool_fast *fast = (const void *)pool;
+	uint64_t *tag = saferring_buffer_tag(fast, buffer.word);
+
+	__atomic_store_n(tag, buffer.word, __ATOMIC_RELAXED);
+	put(pool, buffer);
+}
+
+static void assert_each_once(struct saferring_pool *pool)
+{
+	saferring_buffer all[BUFFERS], one_more;
+	bool seen[BUFFERS] = { false };
+	size_t number, index;
+
+	for (number = 0; number < BUFFERS; number++) {
+		all[number] = get(pool);
+		index = saferring_buffer_index(pool, all[number]);
+		assert_false(seen[index]);
+		seen[index] = true;
+	}
+	assert_int_equal(saferring_buffer_get(pool, &one_more), -ENOBUFS);
+	for (number = 0; number < BUFFERS; number++)
+		put(pool, all[number]);
+}
+
+static void two_puts_at_one_instant_hand_the_buffer_out_once(void **state)
+{
+	const unsigned int flags[] = { 0, STAGE_UNCACHED };
+	unsigned int number;
+
+	(void)state;
+	for (number = 0; number < 2; number++) {
+		struct stage *stage = stage_up(BUFFERS, 8, flags[number]);
+		const unsigned int before = reports;
+		const saferring_buffer buffer = get(stage->pool);
+
+		if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST) {
+			put(stage->pool, buffer);
+			stage_down(stage);
+			SKIP("with a depth, one of the two is refused");
+		}
+		put(stage->pool, buffer);
+		put_late(stage->pool, buffer);
+		assert_each_once(stage->pool);
+		/* A full store drops the second one without having to ask. */
+		if (flags[number] != STAGE_UNCACHED) {
+			assert_int_equal(reports, before + 1);
+			assert_int_equal(last_report.reason,
+					 SAFERRING_REASON_DOUBLE_PUT);
+		}
+		stage_down(stage);
+	}
+}
+
+static void a_buffer_put_twice_does_not_overrun_the_store(void **state)
+{
+	struct stage *stage = stage_up(BUFFERS, 8, 0);
+	saferring_buffer all[BUFFERS];
+	size_t number;
+
+	(void)state;
+	if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST) {
+		stage_down(stage);
+		SKIP("with a depth, one of the two is refused");
+	}
+	for (number = 0; number < BUFFERS; number++)
+		all[number] = get(stage->pool);
+	for (number = 0; number < BUFFERS; number++) {
+		put(stage->pool, all[number]);
+		put_late(stage->pool, all[number]);
+	}
+	saferring_pool_flush(stage->pool);
+	assert_each_once(stage->pool);
+	assert_int_equal(saferring_pool_destroy(stage->pool), 0);
+	stage->pool = NULL;
+	stage_down(stage);
+}
+
+struct rival {
+	struct saferring_pool *pool;
+	pthread_barrier_t start, end;
+	saferring_buffer buffer;
+	bool stop;
+	unsigned int accepted;
+};
+
+static void *put_at_once(void *argument)
+{
+	struct rival *rival = argument;
+
+	for (;;) {
+		pthread_barrier_wait(&rival->start);
+		if (rival->stop)
+			return NULL;
+		if (!saferring_buffer_put(rival->pool, rival->buffer))
+			__atomic_add_fetch(&rival->accepted, 1,
+					   __ATOMIC_RELAXED);
+		pthread_barrier_wait(&rival->end);
+	}
+}
+
+static void rivals_that_put_one_handle_never_double_a_buffer(void **state)
+{
+	struct stage *stage = stage_up(BUFFERS, 8, 0);
+	struct rival rival = { .pool = stage->pool };
+	pthread_t threads[2];
+	int round;
+
+	(void)state;
+	ignore_reports();
+	pthread_barrier_init(&rival.start, NULL, 3);
+	pthread_barrier_init(&rival.end, NULL, 3);
+	for (round = 0; round < 2; round++)
+		assert_int_equal(pthread_create(&threads[round], NULL,
+						put_at_once, &rival),
+				 0);
+	for (round = 0; round < 2000; round++) {
+		rival.buffer = get(stage->pool);
+		pthread_barrier_wait(&rival.start);
+		pthread_barrier_wait(&rival.end);
+	}
+	rival.stop = true;
+	pthread_barrier_wait(&rival.start);
+	for (round = 0; round < 2; round++)
+		pthread_join(threads[round], NULL);
+	assert_true(rival.accepted >= 2000);
+	if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST)
+		assert_int_equal(rival.accepted, 2000);
+	assert_each_once(stage->pool);
+	pthread_barrier_destroy(&rival.start);
+	pthread_barrier_destroy(&rival.end);
+	stage_down(stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +433,9 @@ int main(void)
 		cmocka_unit_test(threads_with_rings_share_a_pool),
 		cmocka_unit_test(threads_that_come_and_go_lose_nothing),
 		cmocka_unit_test(a_cache_outlives_its_pool_and_serves_the_next),
+		cmocka_unit_test(two_puts_at_one_instant_hand_the_buffer_out_once),
+		cmocka_unit_test(a_buffer_put_twice_does_not_overrun_the_store),
+		cmocka_unit_test(rivals_that_put_one_handle_never_double_a_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
