@@ -39,7 +39,7 @@ static uint64_t since(const char *name, const char *label)
 	return sum;
 }
 
-static void expect(const char *name, const char *label, uint64_t value)
+static void expect_since(const char *name, const char *label, uint64_t value)
 {
 	const uint64_t is = since(name, label);
 
@@ -85,23 +85,24 @@ static void operations_are_counted_by_kind(void **unused)
 	must(saferring_ring_nop(stage->ring, 0));
 	finish(stage->ring);
 
-	expect("saferring_operations_queued", "operation=\"read\"", 4);
-	expect("saferring_operations_completed", "operation=\"read\"", 4);
-	expect("saferring_operations_completed", "operation=\"nop\"", 1);
-	expect("saferring_transferred_bytes", "ring=\"main\"",
-	       2 * BUFFER_SIZE + 100);
-	expect("saferring_operations_short", "operation=\"read\"", 1);
-	expect("saferring_operations_failed", NULL, 1);
-	expect("saferring_errors", "errno=\"EBADF\"", 1);
-	expect("saferring_ring_submitted", NULL, 5);
+	expect_since("saferring_operations_queued", "operation=\"read\"", 4);
+	expect_since("saferring_operations_completed", "operation=\"read\"", 4);
+	expect_since("saferring_operations_completed", "operation=\"nop\"", 1);
+	expect_since("saferring_transferred_bytes", "ring=\"main\"",
+		     2 * BUFFER_SIZE + 100);
+	expect_since("saferring_operations_short", "operation=\"read\"", 1);
+	expect_since("saferring_operations_failed", NULL, 1);
+	expect_since("saferring_errors", "errno=\"EBADF\"", 1);
+	expect_since("saferring_ring_submitted", NULL, 5);
 	assert_true(since("saferring_ring_enters", NULL) >= 5);
 	close(file);
 	close(wrong);
 	stage_down(stage);
 	/* The ring is gone, and nothing with it. */
-	expect("saferring_operations_completed", NULL, 5);
-	expect("saferring_operations_completed", "ring=\"(destroyed)\"", 5);
-	expect("saferring_operations_completed", "ring=\"main\"", 0);
+	expect_since("saferring_operations_completed", NULL, 5);
+	expect_since("saferring_operations_completed", "ring=\"(destroyed)\"",
+		     5);
+	expect_since("saferring_operations_completed", "ring=\"main\"", 0);
 }
 
 static void withdrawn_operations_are_cancelled(void **unused)
@@ -116,8 +117,8 @@ static void withdrawn_operations_are_cancelled(void **unused)
 	assert_int_equal(saferring_ring_withdraw(stage->ring), 1);
 	done = finish(stage->ring);
 	put(stage->pool, done.buffer);
-	expect("saferring_operations_cancelled", NULL, 1);
-	expect("saferring_operations_failed", NULL, 0);
+	expect_since("saferring_operations_cancelled", NULL, 1);
+	expect_since("saferring_operations_failed", NULL, 0);
 	close(file);
 	stage_down(stage);
 }
@@ -135,13 +136,13 @@ static void every_misuse_is_counted_by_its_reason(void **unused)
 	assert_int_equal(
 		saferring_ring_read(stage->ring, 0, buffer, 0, 1, 0, 0),
 		-ESTALE);
-	expect("saferring_failures", "reason=\"double put\"", 2);
-	expect("saferring_failures", "reason=\"use after put\"", 2);
-	expect("saferring_failures", "class=\"misuse\"", 4);
+	expect_since("saferring_failures", "reason=\"double put\"", 2);
+	expect_since("saferring_failures", "reason=\"use after put\"", 2);
+	expect_since("saferring_failures", "class=\"misuse\"", 4);
 	assert_int_equal(saferring_region_destroy(stage->region, 0, 0), -EBUSY);
-	expect("saferring_failures", "class=\"refusal\"", 1);
+	expect_since("saferring_failures", "class=\"refusal\"", 1);
 	stage_down(stage);
-	expect("saferring_ring_misuses", NULL, 1);
+	expect_since("saferring_ring_misuses", NULL, 1);
 }
 
 static uint64_t now(const char *name, const char *label)
@@ -181,8 +182,8 @@ static void memory_is_tracked_now_and_at_most(void **unused)
 	assert_int_equal(now("saferring_region_bytes", NULL), before);
 	assert_true(now("saferring_memory_peak_bytes", NULL) >=
 		    before + 3 * REGION_SIZE);
-	expect("saferring_regions_created", NULL, 2);
-	expect("saferring_regions_destroyed", NULL, 2);
+	expect_since("saferring_regions_created", NULL, 2);
+	expect_since("saferring_regions_destroyed", NULL, 2);
 	must(saferring_device_close(device));
 }
 
@@ -234,7 +235,7 @@ static void latency_is_from_submit_to_reap(void **unused)
 	assert_true(saferring_histogram_max(sample->histogram) <= outer);
 	saferring_snapshot_free(snapshot);
 	assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
-	expect("saferring_operation_latency_seconds", NULL, 3);
+	expect_since("saferring_operation_latency_seconds", NULL, 3);
 	stage_down(stage);
 }
 
@@ -257,8 +258,8 @@ static void totals_survive_the_rings(void **unused)
 		assert_int_equal(sum, before + 1);
 		before = sum;
 		assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
-		expect("saferring_operations_completed", "operation=\"nop\"",
-		       before);
+		expect_since("saferring_operations_completed",
+			     "operation=\"nop\"", before);
 	}
 	stage_down(stage);
 }
