@@ -187,6 +187,40 @@ static void memory_is_tracked_now_and_at_most(void **unused)
 	must(saferring_device_close(device));
 }
 
+static void pools_count_what_caches_do_not_serve(void **unused)
+{
+	struct stage *stage = stage_up(16, 8, 0);
+	saferring_buffer held[17];
+	unsigned int number;
+
+	(void)unused;
+	/* A cache of 4: a miss takes one and fills it with two. */
+	held[0] = get(stage->pool);
+	expect_since("saferring_pool_misses", "pool=\"input\"", 1);
+	expect_since("saferring_pool_refills", NULL, 1);
+	expect_since("saferring_pool_refilled", NULL, 2);
+	held[1] = get(stage->pool);
+	held[2] = get(stage->pool);
+	expect_since("saferring_pool_misses", NULL, 1);
+	assert_int_equal(now("saferring_pool_stored", NULL), 13);
+	for (number = 3; number < 16; number++)
+		held[number] = get(stage->pool);
+	assert_int_equal(saferring_buffer_get(stage->pool, &held[16]),
+			 -ENOBUFS);
+	expect_since("saferring_pool_exhausted", NULL, 1);
+	assert_int_equal(now("saferring_pool_stored", NULL), 0);
+	for (number = 0; number < 16; number++)
+		put(stage->pool, held[number]);
+	assert_true(since("saferring_pool_spills", NULL) >= 3);
+	assert_int_equal(now("saferring_pool_most_out", "pool=\"input\""), 16);
+	assert_int_equal(now("saferring_pool_buffers", "pool=\"input\""), 16);
+	assert_int_equal(saferring_buffer_put(stage->pool, held[0]), -ESTALE);
+	expect_since("saferring_pool_misuses", NULL, 1);
+	stage_down(stage);
+	expect_since("saferring_pool_exhausted", "pool=\"(destroyed)\"", 1);
+	assert_int_equal(now("saferring_pool_buffers", NULL), 0);
+}
+
 /* ---- latency ---- */
 
 static struct saferring_ring *timed_ring(struct saferring_pool *pool)
@@ -273,6 +307,7 @@ int main(void)
 		TEST(withdrawn_operations_are_cancelled),
 		TEST(every_misuse_is_counted_by_its_reason),
 		TEST(memory_is_tracked_now_and_at_most),
+		TEST(pools_count_what_caches_do_not_serve),
 		TEST(latency_is_from_submit_to_reap),
 		TEST(totals_survive_the_rings),
 	};
