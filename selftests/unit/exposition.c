@@ -108,7 +108,7 @@ static char *written(writer *write)
 static const char *at;
 static unsigned int line;
 
-static void verify(bool good, const char *what)
+static void allow(bool good, const char *what)
 {
 	if (!good)
 		fail_msg("line %u: not %s: %.60s", line, what, at);
@@ -116,7 +116,7 @@ static void verify(bool good, const char *what)
 
 static void word(const char *text)
 {
-	verify(!strncmp(at, text, strlen(text)), text);
+	allow(!strncmp(at, text, strlen(text)), text);
 	at += strlen(text);
 }
 
@@ -124,10 +124,10 @@ static void take_name(char *to, size_t length, bool colons)
 {
 	size_t used = 0;
 
-	verify(isalpha((unsigned char)*at) || *at == '_', "a name");
+	allow(isalpha((unsigned char)*at) || *at == '_', "a name");
 	while (isalnum((unsigned char)*at) || *at == '_' ||
 	       (colons && *at == ':')) {
-		verify(used + 1 < length, "a short name");
+		allow(used + 1 < length, "a short name");
 		to[used++] = *at++;
 	}
 	to[used] = '\0';
@@ -136,12 +136,12 @@ static void take_name(char *to, size_t length, bool colons)
 static void skip_escaped(char end)
 {
 	while (*at != end) {
-		verify(*at && (*at != '\n' || end == '\n'), "a closed text");
+		allow(*at && (*at != '\n' || end == '\n'), "a closed text");
 		if (*at == '\\') {
 			at++;
-			verify(*at && strchr("n\\\"", *at), "an escape");
+			allow(*at && strchr("n\\\"", *at), "an escape");
 		} else {
-			verify(*at != '"' || end == '\n', "an escaped quote");
+			allow(*at != '"' || end == '\n', "an escaped quote");
 		}
 		at++;
 	}
@@ -178,7 +178,7 @@ static void take_metadata(struct family *family)
 	take_name(of, sizeof(of), true);
 	word(" ");
 	if (!strcmp(what, "TYPE")) {
-		verify(strcmp(of, family->name) != 0, "a new family");
+		allow(strcmp(of, family->name) != 0, "a new family");
 		memset(family, 0, sizeof(*family));
 		snprintf(family->name, sizeof(family->name), "%s", of);
 		take_name(family->type, sizeof(family->type), false);
@@ -186,13 +186,13 @@ static void take_metadata(struct family *family)
 		families++;
 	} else if (!strcmp(what, "UNIT")) {
 		take_name(family->unit, sizeof(family->unit), false);
-		verify(ends_in(of, family->unit), "a name with its unit");
+		allow(ends_in(of, family->unit), "a name with its unit");
 	} else {
-		verify(!strcmp(what, "HELP"), "HELP");
+		allow(!strcmp(what, "HELP"), "HELP");
 		skip_escaped('\n');
 	}
-	verify(!strcmp(of, family->name), "metadata of this family");
-	verify(!family->samples, "metadata before samples");
+	allow(!strcmp(of, family->name), "metadata of this family");
+	allow(!family->samples, "metadata before samples");
 	word("\n");
 }
 
@@ -215,7 +215,7 @@ static double take_labels(char *rest, size_t length)
 			bound = strncmp(at, "+Inf", 4) ? strtod(at, NULL)
 						       : HUGE_VAL;
 		if (!strcmp(key, "le") && strncmp(at, "+Inf", 4))
-			verify(strcspn(at, ".") < strcspn(at, "\""), "a point");
+			allow(strcspn(at, ".") < strcspn(at, "\""), "a point");
 		skip_escaped('"');
 		at++;
 		if (strcmp(key, "le"))
@@ -237,8 +237,8 @@ static void check_bucket(struct family *family, double bound, uint64_t count,
 		family->bound = -1;
 		family->infinite = 0;
 	}
-	verify(count >= family->before, "buckets that are cumulative");
-	verify(bound > family->bound, "buckets that ascend");
+	allow(count >= family->before, "buckets that are cumulative");
+	allow(bound > family->bound, "buckets that ascend");
 	family->before = count;
 	family->bound = bound;
 	if (bound == HUGE_VAL)
@@ -253,27 +253,27 @@ static void take_sample(struct family *family)
 	double bound, value;
 
 	take_name(of, sizeof(of), true);
-	verify(!strncmp(of, family->name, strlen(family->name)),
-	       "a sample of this family");
+	allow(!strncmp(of, family->name, strlen(family->name)),
+	      "a sample of this family");
 	suffix = of + strlen(family->name);
 	bound = take_labels(rest, sizeof(rest));
 	word(" ");
 	value = strtod(at, &end);
-	verify(end != at, "a number");
+	allow(end != at, "a number");
 	at = end;
 	word("\n");
 	family->samples = true;
 	if (!strcmp(family->type, "counter")) {
-		verify(!strcmp(suffix, "_total") && value >= 0, "_total");
+		allow(!strcmp(suffix, "_total") && value >= 0, "_total");
 	} else if (!strcmp(family->type, "gauge")) {
-		verify(!*suffix, "no suffix");
+		allow(!*suffix, "no suffix");
 	} else if (!strcmp(suffix, "_bucket")) {
 		check_bucket(family, bound, (uint64_t)value, rest);
 	} else if (!strcmp(suffix, "_count")) {
-		verify((uint64_t)value + 1 == family->infinite,
-		       "the count of the bucket +Inf");
+		allow((uint64_t)value + 1 == family->infinite,
+		      "the count of the bucket +Inf");
 	} else {
-		verify(!strcmp(suffix, "_sum"), "_sum");
+		allow(!strcmp(suffix, "_sum"), "_sum");
 	}
 }
 
