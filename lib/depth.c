@@ -206,41 +206,44 @@ static bool in_live_region(const struct saferring_pool *pool, size_t index)
 					  index >> pool->region_bits];
 }
 
-/* Do something to each buffer that is not the program's. */
-static void for_each_out(struct saferring_pool *pool,
-			 void (*function)(struct saferring_pool *pool,
-					  uint64_t handle))
+/* The next buffer from the number-th on that is not the program's, or 0. */
+static uint64_t next_out(const struct saferring_pool *pool, size_t *number)
 {
-	size_t number, index;
+	size_t index;
 	uint64_t tag;
 
-	for (number = 0; number < pool->count; number++) {
-		index = sr_pool_index(pool, number);
+	while (*number < pool->count) {
+		index = sr_pool_index(pool, (*number)++);
 		tag = sr_tag_load(sr_tag_at(pool, index));
 		if (tag && (tag & SR_STATE_MASK) != SR_STATE_USER &&
 		    in_live_region(pool, index))
-			function(pool, sr_tag_handle(tag));
+			return sr_tag_handle(tag);
 	}
+	return 0;
+}
+
+static void clear_all(struct saferring_pool *pool)
+{
+	size_t number = 0;
+	uint64_t handle;
+
+	while ((handle = next_out(pool, &number)))
+		sr_trap_clear(pool, handle);
 }
 
 /*
- * One that is in flight meanwhile stays accessible, because the kernel may be
- * going through the mapping.
+ * What is in flight meanwhile stays accessible, because the kernel may be going
+ * through the mapping.
  */
-static void hide(struct saferring_pool *pool, uint64_t handle)
+static void hide_free(struct saferring_pool *pool)
 {
-	const uint64_t tag =
-		sr_tag_load(saferring_buffer_tag(&pool->fast, handle));
+	size_t number = 0;
+	uint64_t handle;
 
-	if (tag == handle + SR_TO_FREE)
-		sr_trap_set(pool, handle, "free");
-}
-
-static void make_free(struct saferring_pool *pool, uint64_t handle)
-{
-	sr_damage_guard(pool, handle);
-	sr_damage_poison(pool, handle);
-	sr_trap_set(pool, handle, "free");
+	while ((handle = next_out(pool, &number)))
+		if (sr_tag_load(saferring_buffer_tag(&pool->fast, handle)) ==
+		    handle + SR_TO_FREE)
+			sr_trap_set(pool, handle, "free");
 }
 
 void sr_pool_expose(struct saferring_pool *pool)
@@ -249,7 +252,7 @@ void sr_pool_expose(struct saferring_pool *pool)
 		return;
 	pthread_mutex_lock(&pool->depth->lock);
 	if (!pool->depth->exposed++)
-		for_each_out(pool, sr_trap_clear);
+		clear_all(pool);
 	pthread_mutex_unlock(&pool->depth->lock);
 }
 
@@ -259,7 +262,7 @@ void sr_pool_hide(struct saferring_pool *pool)
 		return;
 	pthread_mutex_lock(&pool->depth->lock);
 	if (!--pool->depth->exposed)
-		for_each_out(pool, hide);
+		hide_free(pool);
 	pthread_mutex_unlock(&pool->depth->lock);
 }
 
@@ -304,15 +307,23 @@ int sr_depth_create(struct saferring_pool *pool, int option)
 
 void sr_depth_start(struct saferring_pool *pool)
 {
-	if (pool->depth)
-		for_each_out(pool, make_free);
+	size_t number = 0;
+	uint64_t handle;
+
+	if (!pool->depth)
+		return;
+	while ((handle = next_out(pool, &number))) {
+		sr_damage_guard(pool, handle);
+		sr_damage_poison(pool, handle);
+		sr_trap_set(pool, handle, "free");
+	}
 }
 
 void sr_depth_end(struct saferring_pool *pool)
 {
 	if (!pool->depth)
 		return;
-	for_each_out(pool, sr_trap_clear);
+	clear_all(pool);
 	sr_trap_forget(pool);
 }
 

@@ -163,7 +163,7 @@ static inline void give_away(struct sr_operation *operation,
 /* What a pool with a depth checks. */
 static __attribute__((noinline, cold)) int
 leave(struct saferring_pool *pool, const struct saferring_ring *ring, int kind,
-      int fd, uint64_t word, size_t start, size_t length, uint64_t offset)
+	int fd, uint64_t word, size_t start, size_t length, uint64_t offset)
 {
 	const bool reads = kind == SAFERRING_OPERATION_WRITE;
 	const struct sr_leaving leaving = {

@@ -312,13 +312,16 @@ static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
 		       SR_FIXED_BUFFERS_MAX);
 }
 
-static void for_each_pool(const struct saferring_ring *ring,
-			  void (*function)(struct saferring_pool *pool))
+/* Whether the kernel can get at all pages, which a depth may hide. */
+static void expose_pools(const struct saferring_ring *ring, bool exposed)
 {
 	size_t number;
 
 	for (number = 0; number < ring->attachment_count; number++)
-		function(ring->attachment[number].pool);
+		if (exposed)
+			sr_pool_expose(ring->attachment[number].pool);
+		else
+			sr_pool_hide(ring->attachment[number].pool);
 }
 
 static int register_regions(struct saferring_ring *ring)
@@ -333,9 +336,9 @@ static int register_regions(struct saferring_ring *ring)
 	if (!iovec)
 		return sr_fail_memory("ring_create", count * sizeof(*iovec));
 	fill_pieces(ring, iovec);
-	for_each_pool(ring, sr_pool_expose);
+	expose_pools(ring, true);
 	error = sr_uring_register(ring, iovec, count);
-	for_each_pool(ring, sr_pool_hide);
+	expose_pools(ring, false);
 	free(iovec);
 	if (error)
 		return fail_register(ring, error);

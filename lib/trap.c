@@ -13,26 +13,6 @@
 #include <ucontext.h>
 #include "internal.h"
 
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND			   0
-#define VALGRIND_MAKE_MEM_NOACCESS(address, count) ((void)(address))
-#define VALGRIND_MAKE_MEM_DEFINED(address, count)  ((void)(address))
-#define VALGRIND_CREATE_BLOCK(address, count, text) 0
-#define VALGRIND_DISCARD(block)			   ((void)(block))
-#endif
-
-/* There if the program is built with the address sanitizer. */
-extern void __asan_poison_memory_region(const volatile void *address,
-					size_t length) __attribute__((weak));
-extern void __asan_unpoison_memory_region(const volatile void *address,
-					  size_t length) __attribute__((weak));
-extern void __asan_set_error_report_callback(void (*callback)(const char *))
-	__attribute__((weak));
-extern void *__asan_get_report_address(void) __attribute__((weak));
-extern int __asan_get_report_access_type(void) __attribute__((weak));
-
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction former;
 
@@ -176,46 +156,15 @@ static void install_asan(void)
 		__asan_set_error_report_callback(on_asan_report);
 }
 
-/* ---- choosing ---- */
+/* ---- valgrind ---- */
 
-/* The smallest piece of the region that can be protected. */
-static size_t granule(const struct saferring_region *region)
+#if __has_include("valgrind/memcheck.h")
+#include "valgrind/memcheck.h"
+
+static bool on_valgrind(void)
 {
-	return region->backend->kind == SAFERRING_BACKEND_HUGETLB ?
-		       region->page_size :
-		       sr_page_size();
+	return RUNNING_ON_VALGRIND;
 }
-
-static void choose_mprotect(struct saferring_pool *pool)
-{
-	struct sr_depth *depth = pool->depth;
-	const size_t page = granule(pool->region[0]);
-	const size_t used = strlen(depth->reason);
-
-	if (pool->buffer_size % page) {
-		snprintf(depth->reason + used, sizeof(depth->reason) - used,
-			 "%sbuffers of %zu bytes are no whole pages of %zu, so they stay accessible",
-			 used ? "; " : "", pool->buffer_size, page);
-		return;
-	}
-	depth->trap = SR_TRAP_MPROTECT;
-	pthread_once(&once, install);
-}
-
-void sr_trap_choose(struct saferring_pool *pool)
-{
-	if (RUNNING_ON_VALGRIND) {
-		pool->depth->trap = SR_TRAP_VALGRIND;
-	} else if (__asan_poison_memory_region &&
-		   __asan_unpoison_memory_region) {
-		pool->depth->trap = SR_TRAP_ASAN;
-		pthread_once(&once, install_asan);
-	} else {
-		choose_mprotect(pool);
-	}
-}
-
-/* ---- setting and clearing ---- */
 
 /* What valgrind says of the memory if it is touched. */
 static void set_valgrind(struct saferring_pool *pool, uint64_t handle,
@@ -245,6 +194,65 @@ static void clear_valgrind(struct saferring_pool *pool, uint64_t handle)
 	VALGRIND_MAKE_MEM_DEFINED(sr_buffer_address(pool, handle),
 				  pool->buffer_size);
 }
+
+#else
+static bool on_valgrind(void)
+{
+	return false;
+}
+
+static void set_valgrind(struct saferring_pool *pool __attribute__((unused)),
+			 uint64_t handle __attribute__((unused)),
+			 const char *what __attribute__((unused)))
+{
+}
+
+static void clear_valgrind(struct saferring_pool *pool __attribute__((unused)),
+			   uint64_t handle __attribute__((unused)))
+{
+}
+#endif
+
+/* ---- choosing ---- */
+
+/* The smallest piece of the region that can be protected. */
+static size_t granule(const struct saferring_region *region)
+{
+	return region->backend->kind == SAFERRING_BACKEND_HUGETLB ?
+		       region->page_size :
+		       sr_page_size();
+}
+
+static void choose_mprotect(struct saferring_pool *pool)
+{
+	struct sr_depth *depth = pool->depth;
+	const size_t page = granule(pool->region[0]);
+	const size_t used = strlen(depth->reason);
+
+	if (pool->buffer_size % page) {
+		snprintf(depth->reason + used, sizeof(depth->reason) - used,
+			 "%sbuffers of %zu bytes are no whole pages of %zu, so they stay accessible",
+			 used ? "; " : "", pool->buffer_size, page);
+		return;
+	}
+	depth->trap = SR_TRAP_MPROTECT;
+	pthread_once(&once, install);
+}
+
+void sr_trap_choose(struct saferring_pool *pool)
+{
+	if (on_valgrind()) {
+		pool->depth->trap = SR_TRAP_VALGRIND;
+	} else if (__asan_poison_memory_region &&
+		   __asan_unpoison_memory_region) {
+		pool->depth->trap = SR_TRAP_ASAN;
+		pthread_once(&once, install_asan);
+	} else {
+		choose_mprotect(pool);
+	}
+}
+
+/* ---- setting and clearing ---- */
 
 /*
  * Each buffer that is protected for itself may be a mapping more, and there is
