@@ -6,7 +6,15 @@
  *	region	memory on one NUMA node, fit for fixed buffers
  *	pool	regions cut into buffers
  *	buffer	one of them, known by a handle that goes stale
- *	ring	reads and writes on buffers through io_uring
+ *	ring	operations on buffers through io_uring
+ *	control	cancelling, messages between rings, SQEs of one's own
+ *	file	operations on files and names
+ *	files	a ring's table of registered files
+ *	socket	operations on sockets
+ *	wait	readiness and timeouts
+ *	group	buffers of which the kernel takes one when data comes
+ *	command	what drivers define, such as NVMe commands
+ *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
  */
@@ -20,7 +28,19 @@
 #include <saferring/pool.h>
 #include <saferring/buffer.h>
 #include <saferring/ring.h>
+#include <saferring/control.h>
+#include <saferring/file.h>
+#include <saferring/files.h>
+#include <saferring/socket.h>
+#include <saferring/wait.h>
+#include <saferring/group.h>
+#include <saferring/command.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
+#include <saferring/histogram.h>
+#include <saferring/timer.h>
+#include <saferring/metric.h>
+#include <saferring/snapshot.h>
+#include <saferring/segment.h>
 
 #endif /* SAFERRING_H */

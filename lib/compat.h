@@ -33,4 +33,16 @@ __asan_set_error_report_callback(void (*callback)(const char *text))
 extern void *__asan_get_report_address(void) __attribute__((weak));
 extern int __asan_get_report_access_type(void) __attribute__((weak));
 
+#ifndef IORING_CQE_BUFFER_SHIFT
+#define IORING_CQE_BUFFER_SHIFT 16
+#endif
+
+/* Under names of our own, because newer headers have them in enumerations. */
+#define SR_CQE_F_BUF_MORE (1U << 4) /* Linux 6.12 */
+#define SR_PBUF_RING_INC  2
+
+/* Opcodes of io_uring, which are an enumeration and so cannot be asked for. */
+#define SR_OP_READV_FIXED  60 /* Linux 6.15 */
+#define SR_OP_WRITEV_FIXED 61
+
 #endif /* SAFERRING_COMPAT_H */

@@ -124,69 +124,47 @@ void sr_depth_looking(struct saferring_pool *pool, uint64_t handle)
 	sr_damage_check_guard(pool, handle, "buffer_data");
 }
 
-static bool is_aligned(const struct saferring_pool *pool,
-		       const struct sr_leaving *leaving)
-{
-	const uintptr_t address =
-		(uintptr_t)sr_buffer_address(pool, leaving->handle);
-	const uint64_t offset =
-		leaving->offset == UINT64_MAX ? 0 : leaving->offset;
-
-	return !((address + leaving->start) % SR_BLOCK) &&
-	       !(leaving->length % SR_BLOCK) && !(offset % SR_BLOCK);
-}
-
 /* The kernel would answer -EINVAL, and not say why. */
-static int check_alignment(struct saferring_pool *pool,
-			   const struct sr_leaving *leaving)
+int sr_check_alignment(struct saferring_pool *pool, const char *operation,
+		       int fd, uint64_t address, size_t length,
+		       uint64_t offset)
 {
-	struct sr_fault fault = {
-		.code = -EINVAL,
-		.reason = SAFERRING_REASON_ALIGNMENT,
-		.operation = leaving->operation,
-		.kind = "pool",
-		.name = pool->name,
-		.cure = "make start, length and offset multiples of the device's block size",
-		.limit = SR_BLOCK,
-	};
+	const uint64_t place = offset == UINT64_MAX ? 0 : offset;
 	int flags;
 
-	if (leaving->fd < 0 || is_aligned(pool, leaving))
+	if (fd < 0 || !((address | length | place) % SR_BLOCK))
 		return 0;
-	flags = fcntl(leaving->fd, F_GETFL);
+	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || !(flags & O_DIRECT))
 		return 0;
-	sr_fail(&fault,
-		"byte %zu of the buffer, length %zu, offset %llu: O_DIRECT takes whole blocks of %u bytes at least",
-		leaving->start, leaving->length,
-		(unsigned long long)leaving->offset, SR_BLOCK);
+	sr_fail(&(struct sr_fault){
+			.code = -EINVAL,
+			.reason = SAFERRING_REASON_ALIGNMENT,
+			.operation = operation,
+			.kind = "pool",
+			.name = pool->name,
+			.cure = "make start, length and offset multiples of the device's block size",
+			.limit = SR_BLOCK,
+		},
+		"address %#llx, length %zu, offset %llu: O_DIRECT takes whole blocks of %u bytes at least",
+		(unsigned long long)address, length,
+		(unsigned long long)place, SR_BLOCK);
 	sr_report(saferring_error_last());
 	return -EINVAL;
 }
 
-int sr_buffer_leave(struct saferring_pool *pool,
-		    const struct sr_leaving *leaving)
+void sr_buffer_leave(struct saferring_pool *pool,
+		     const struct sr_leaving *leaving)
 {
-	struct sr_history *history = history_of(pool, leaving->handle);
-	const int error = check_alignment(pool, leaving);
-
-	if (error)
-		return error;
 	sr_damage_check_guard(pool, leaving->handle, leaving->operation);
 	note(pool, leaving->handle, "submitted");
-	history->sum_length = 0;
-	if (leaving->reads) {
-		history->sum_start = leaving->start;
-		history->sum_length = leaving->length;
-		history->sum = sr_damage_sum(
-			sr_buffer_address(pool, leaving->handle) +
-				leaving->start,
-			leaving->length);
-	}
+	if (leaving->reads)
+		sr_damage_sum(pool, leaving->handle);
+	if (leaving->shared)
+		return;
 	/* The kernel goes through the mapping to pages that are not pinned. */
 	if (leaving->pinned || pool->depth->trap != SR_TRAP_MPROTECT)
-		set(pool, leaving->handle, leaving->kind);
-	return 0;
+		set(pool, leaving->handle, leaving->what);
 }
 
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "account.h"
 #include "internal.h"
 
 static __thread struct saferring_error last_error;
@@ -96,6 +97,7 @@ int sr_fail(const struct sr_fault *fault, const char *what, ...)
 		sr_error_begin(fault->code, fault->reason, fault->operation);
 	va_list arguments;
 
+	sr_account_reason(fault->reason);
 	set_object(error, fault->kind, fault->name);
 	va_start(arguments, what);
 	vsnprintf(error->what, sizeof(error->what), what, arguments);
@@ -126,6 +128,7 @@ int sr_fail_argument(const char *operation, const char *what, ...)
 		-EINVAL, SAFERRING_REASON_ARGUMENT, operation);
 	va_list arguments;
 
+	sr_account_reason(SAFERRING_REASON_ARGUMENT);
 	va_start(arguments, what);
 	vsnprintf(error->what, sizeof(error->what), what, arguments);
 	va_end(arguments);
@@ -230,6 +233,7 @@ void sr_report(const struct saferring_error *error)
 	saferring_report_fn report;
 	void *context;
 
+	sr_account_reason(error->reason);
 	if (reporting)
 		return;
 	pthread_mutex_lock(&report_lock);

@@ -177,6 +177,7 @@ struct saferring_device {
  * @own_generation: where that is without the module
  * @revoked: the memory is gone, by this library's hand
  * @pool: the pool that uses it, or NULL
+ * @account: where it is counted, or NULL
  */
 struct saferring_region {
 	struct saferring_device *device;
@@ -194,6 +195,7 @@ struct saferring_region {
 	uint64_t own_generation;
 	bool revoked;
 	struct saferring_pool *pool;
+	uint64_t *account;
 	char name[SR_NAME_MAX];
 	char reason[SR_BACKENDS * SR_REASON_MAX];
 };
@@ -428,17 +430,15 @@ enum sr_trap { SR_TRAP_NONE, SR_TRAP_MPROTECT, SR_TRAP_ASAN, SR_TRAP_VALGRIND };
  * struct sr_history - what is known of a buffer
  * @now: how it came to who has it
  * @before: how it came to who had it
- * @sum: of the bytes that the kernel is to read
- * @sum_start: first of them
- * @sum_length: their number
+ * @summed: @sum is that of a buffer that the kernel is to read
+ * @sum: of its bytes
  * @block: valgrind's number for it
  */
 struct sr_history {
 	struct saferring_trace now;
 	struct saferring_trace before;
+	bool summed;
 	uint64_t sum;
-	size_t sum_start;
-	size_t sum_length;
 	unsigned int block;
 };
 
@@ -464,26 +464,20 @@ struct sr_depth {
 
 /*
  * struct sr_leaving - a buffer that goes to the kernel
- * @handle: its handle
- * @kind: what the operation is called, such as "READ"; constant
+ * @handle: the handle by which it was the program's
+ * @what: what the operation is called, such as "READ"; constant
  * @operation: name of the public function without its prefix
  * @reads: the kernel will read the buffer, and not write to it
  * @pinned: its pages are those of a fixed buffer
- * @fd: file, or -1
- * @start: first byte of the buffer
- * @length: bytes
- * @offset: place in the file, -1 for none
+ * @shared: the program may look at it meanwhile
  */
 struct sr_leaving {
 	uint64_t handle;
-	const char *kind;
+	const char *what;
 	const char *operation;
 	bool reads;
 	bool pinned;
-	int fd;
-	size_t start;
-	size_t length;
-	uint64_t offset;
+	bool shared;
 };
 
 /* For a pool that has its shape: what environment and @option ask for. */
@@ -493,14 +487,17 @@ void sr_depth_destroy(struct saferring_pool *pool);
 void sr_depth_start(struct saferring_pool *pool);
 void sr_depth_end(struct saferring_pool *pool);
 /*
- * For a ring: only if the pool has a depth. The first is called when all is
- * known to be well, before the tag is changed; 0, or -errno with its detail, and
- * then the operation is refused. The second is called with the handle that the
- * completion brings, after the tag is changed, unless the region is gone.
+ * For a ring: only if the pool has a depth. The first is called when nothing
+ * more can fail; the second with the handle that the completion brings, after
+ * the tag is changed, unless the region is gone.
  */
-int sr_buffer_leave(struct saferring_pool *pool,
-		    const struct sr_leaving *leaving);
+void sr_buffer_leave(struct saferring_pool *pool,
+		     const struct sr_leaving *leaving);
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle);
+/* 0, or -EINVAL if O_DIRECT could not work, with its detail. */
+int sr_check_alignment(struct saferring_pool *pool, const char *operation,
+		       int fd, uint64_t address, size_t length,
+		       uint64_t offset);
 /* Pages have to be accessible while the kernel pins them. */
 void sr_pool_expose(struct saferring_pool *pool);
 void sr_pool_hide(struct saferring_pool *pool);
@@ -519,7 +516,7 @@ void sr_damage_poison(const struct saferring_pool *pool, uint64_t handle);
 void sr_damage_check_guard(struct saferring_pool *pool, uint64_t handle,
 			   const char *operation);
 void sr_damage_check_poison(struct saferring_pool *pool, uint64_t handle);
-uint64_t sr_damage_sum(const unsigned char *bytes, size_t length);
+void sr_damage_sum(struct saferring_pool *pool, uint64_t handle);
 void sr_damage_check_sum(struct saferring_pool *pool, uint64_t handle);
 
 /* trap.c: make buffers inaccessible and accessible. */
@@ -541,165 +538,6 @@ int sr_trace_text(const struct saferring_trace *trace, const char *title,
 void sr_describe_buffer(struct saferring_pool *pool, uint64_t handle,
 			struct saferring_error *error);
 
-/* ---- ring.c, operation.c, uring.c, quarantine.c ---- */
-
-/*
- * The key of an operation is the user_data of its SQE: the index of its record
- * in bits 0-15, a constant in bits 16-23, and above them the generation of the
- * record, which is free to wrap: it tells a completion of this use of the record
- * from those of the uses before.
- */
-#define SR_KEY_INDEX_MASK 0xffffUL
-#define SR_KEY_MARK	  0xb90000UL
-#define SR_KEY_STEP	  (1UL << 24)
-#define SR_KEY_CANCEL	  (SR_KEY_MARK | SR_KEY_INDEX_MASK)
-
-/*
- * struct sr_operation - a read or write that is queued or in flight
- * @word: tag of its buffer, in state KERNEL; 0 if the record is free
- * @user_data: the program's
- * @key: user_data of the SQE
- * @pool: pool of the buffer
- * @length: bytes asked for
- * @kind: enum saferring_operation
- * @override: -errno that stands for the kernel's result, or 0
- */
-struct sr_operation {
-	uint64_t word;
-	uint64_t user_data;
-	uint64_t key;
-	struct saferring_pool *pool;
-	uint32_t length;
-	uint16_t kind;
-	int16_t override;
-};
-
-/*
- * struct sr_attachment - a pool as a ring sees it
- * @one_piece: all its buffers lie in the fixed buffer @first[0], or none does
- * @first: by region: index of its first fixed buffer
- */
-struct sr_attachment {
-	struct saferring_pool *pool;
-	bool one_piece;
-	uint32_t first[SAFERRING_POOL_REGIONS_MAX];
-};
-
-/* A device whose regions a ring uses, and what was last seen of it. */
-struct sr_watch {
-	const uint64_t *revocations;
-	uint64_t seen;
-};
-
-/*
- * struct saferring_ring - operations on buffers
- * @uring: the ring of liburing
- * @by_pool: by id of pool: its attachment, or NULL
- * @operation: the records
- * @free: indices of free records, a stack
- * @free_count: their number
- * @queued: operations that the kernel has not yet taken
- * @pending: indices of operations that completed without the kernel, in order
- * @pending_first: index in @pending
- * @pending_count: their number
- * @watch: the devices
- * @cancel_result: what the last request to cancel came to
- * @any_gone: a region of some pool is gone
- * @opcode: by kind of operation: what the kernel calls it
- * @done: by kind of operation: how many were handed out
- * @bytes: by kind of operation: bytes that they moved
- * @stats: those counters that are not made of the others
- * @next: in the registry's list, or in the quarantine
- */
-struct saferring_ring {
-	struct io_uring uring;
-	uint64_t epoch;
-	unsigned int depth;
-	unsigned int free_count;
-	unsigned int queued;
-	unsigned int pending_first;
-	unsigned int pending_count;
-	int cancel_result;
-	bool fixed;
-	bool any_gone;
-	uint8_t opcode[3];
-	uint64_t done[3];
-	uint64_t bytes[3];
-	uint32_t *free;
-	uint32_t *pending;
-	struct sr_operation *operation;
-	struct sr_attachment *attachment;
-	size_t attachment_count;
-	struct sr_watch *watch;
-	size_t watch_count;
-	struct saferring_ring_stats stats;
-	unsigned int setup_flags;
-	unsigned int fixed_buffers;
-	uint64_t fixed_bytes;
-	struct saferring_ring *next;
-	struct sr_attachment *by_pool[SR_IDS];
-	char name[SR_NAME_MAX];
-	char reason[2 * SR_REASON_MAX];
-};
-
-static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
-{
-	return ring->depth - ring->free_count;
-}
-
-static inline unsigned int sr_ring_in_flight(const struct saferring_ring *ring)
-{
-	return sr_ring_busy(ring) - ring->queued - ring->pending_count;
-}
-
-extern struct saferring_ring *sr_rings; /* under the registry lock */
-void sr_ring_free(struct saferring_ring *ring);
-
-/* quarantine.c */
-/* With the registry locked: take over a ring that is not idle. */
-void sr_quarantine_add(struct saferring_ring *ring);
-/* In a child: the rings are the parent's. */
-void sr_quarantine_forget(void);
-/* How a buffer is in flight, for people. Returns false if no ring has it. */
-bool sr_ring_find_word(uint64_t word, char *text, size_t length);
-
-/* operation.c */
-/* Complete all that can be without waiting, buffers going to their pools. */
-void sr_ring_return_completed(struct saferring_ring *ring);
-int sr_ring_withdraw_all(struct saferring_ring *ring);
-
-/*
- * uring.c: the only place besides operation.c that talks to liburing. Functions
- * return 0 or more, or -errno, and record no detail unless said.
- */
-int sr_uring_open(struct saferring_ring *ring);
-void sr_uring_close(struct saferring_ring *ring);
-int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
-		      unsigned int count);
-/* Start what is queued, wait for @min completions. Returns operations taken. */
-int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
-		   uint64_t timeout_ns);
-/* Completions in the ring; lets the kernel bring up those that it still has. */
-unsigned int sr_uring_ready(struct saferring_ring *ring);
-/* Have every operation in flight cancelled. */
-int sr_uring_cancel_all(struct saferring_ring *ring);
-/* Take back all SQEs that the kernel has not taken. */
-void sr_uring_withdraw(struct saferring_ring *ring);
-/*
- * An SQE that the caller fills. There always is one, because an operation has a
- * record, and the queue has at least as many entries as there are records.
- */
-static inline struct io_uring_sqe *sr_uring_next(struct saferring_ring *ring)
-{
-	struct io_uring_sq *sq = &ring->uring.sq;
-
-	return &sq->sqes[sq->sqe_tail++ & *sq->kring_mask];
-}
-
-/* The number-th SQE that is queued, oldest first. */
-struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
-				     unsigned int number);
-/* Record the detail of a failure to set a ring up. */
-int sr_uring_fail(int code, const char *operation, const char *name);
+#include "ring.h"
 
 #endif /* SAFERRING_INTERNAL_H */

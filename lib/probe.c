@@ -42,9 +42,10 @@ static bool has_cancel_any(struct io_uring *uring)
 
 static void probe_uring(struct saferring_probe *probe)
 {
+	const struct saferring_ring_options options = { .depth = 4 };
 	struct saferring_ring ring = { .depth = 4, .name = "of the probe" };
 
-	probe->io_uring = sr_uring_open(&ring);
+	probe->io_uring = sr_setup(&ring, &options);
 	if (probe->io_uring) {
 		sr_uring_fail(probe->io_uring, "probe", NULL);
 		snprintf(probe->io_uring_reason,

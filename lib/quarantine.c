@@ -11,17 +11,20 @@ static struct saferring_ring *quarantine;
 
 static const char *kind_name(const struct sr_operation *operation)
 {
-	const int kind = __atomic_load_n(&operation->kind, __ATOMIC_RELAXED);
-
-	return kind == SAFERRING_OPERATION_READ ? "READ" : "WRITE";
+	return sr_kinds[__atomic_load_n(&operation->kind, __ATOMIC_RELAXED)]
+		.name;
 }
 
+/* An operation without a buffer keeps nothing but the ring. */
 static void mark(struct sr_operation *operation)
 {
 	struct saferring_pool *pool = operation->pool;
-	const uint64_t handle = sr_tag_handle(operation->word);
-	const uint64_t word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
+	uint64_t handle, word;
 
+	if (!operation->word || operation->word == SR_WORD_NONE)
+		return;
+	handle = sr_tag_handle(operation->word);
+	word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
 	sr_tag_store(saferring_buffer_tag(&pool->fast, handle), word);
 	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
 }
@@ -31,8 +34,8 @@ void sr_quarantine_add(struct saferring_ring *ring)
 	unsigned int number;
 
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word)
-			mark(&ring->operation[number]);
+		mark(&ring->operation[number]);
+	sr_groups_quarantine(ring);
 	ring->next = quarantine;
 	quarantine = ring;
 }
@@ -54,6 +57,7 @@ int saferring_quarantine_reap(void)
 		}
 		*link = ring->next;
 		sr_uring_close(ring);
+		sr_groups_end(ring);
 		sr_ring_free(ring);
 	}
 	sr_registry_unlock();

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 static int check_placement(const struct saferring_region_options *options)
@@ -138,6 +139,7 @@ int saferring_region_create(struct saferring_device *device,
 		return error;
 	}
 	__atomic_add_fetch(&device->regions, 1, __ATOMIC_ACQ_REL);
+	region->account = sr_account_region(region);
 	*out = region;
 	return 0;
 }
@@ -173,6 +175,8 @@ int saferring_region_destroy(struct saferring_region *region,
 	if (error)
 		return error;
 	__atomic_sub_fetch(&region->device->regions, 1, __ATOMIC_ACQ_REL);
+	if (!region->revoked)
+		sr_account_region_gone(region, region->account);
 	free(region);
 	return 0;
 }
@@ -207,6 +211,7 @@ int saferring_region_revoke(struct saferring_region *region)
 	if (error)
 		return error;
 	region->revoked = true;
+	sr_account_region_gone(region, region->account);
 	if (region->pool)
 		sr_pool_region_gone(region->pool, number_in_pool(region), true);
 	return 0;

@@ -6,24 +6,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include "account.h"
 #include "internal.h"
 
 #define DEPTH_DEFAULT 128
 
+static unsigned int depth_of(const struct saferring_ring_options *options)
+{
+	return options->depth ? options->depth : DEPTH_DEFAULT;
+}
+
 static int check_options(const struct saferring_ring_options *options)
 {
-	const unsigned int known = SAFERRING_RING_REQUIRE_FIXED |
+	const unsigned int fixed = SAFERRING_RING_REQUIRE_FIXED |
 				   SAFERRING_RING_AVOID_FIXED;
+	const unsigned int known = fixed | SAFERRING_RING_FOREIGN |
+				   SAFERRING_RING_SQPOLL |
+				   SAFERRING_RING_IOPOLL |
+				   SAFERRING_RING_ONE_THREAD |
+				   SAFERRING_RING_COMMANDS |
+				   SAFERRING_RING_LATENCY;
 
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
 					"depth %u, at most %u", options->depth,
 					SAFERRING_RING_DEPTH_MAX);
-	if (options->flags & ~known || options->flags == known)
+	if (options->flags & ~known ||
+	    (options->flags & fixed) == fixed)
 		return sr_fail_argument("ring_create",
 					"flags %#x: unknown, or both of REQUIRE_FIXED and AVOID_FIXED",
 					options->flags);
+	if (options->preset > SAFERRING_PRESET_PRODUCTION)
+		return sr_fail_argument("ring_create", "preset %u",
+					options->preset);
+	if (options->completions &&
+	    (options->completions < depth_of(options) ||
+	     options->completions > SAFERRING_RING_COMPLETIONS_MAX))
+		return sr_fail_argument("ring_create",
+					"room for %u completions, allowed are the depth to %u",
+					options->completions,
+					SAFERRING_RING_COMPLETIONS_MAX);
 	if (!options->pools || !options->pool_count ||
 	    options->pool_count > SAFERRING_POOLS_MAX)
 		return sr_fail_argument("ring_create",
@@ -54,13 +78,13 @@ static int attach_pools(struct saferring_ring *ring,
 		error = check_pool(pool);
 		if (error)
 			return error;
-		if (ring->by_pool[pool->id])
+		if (ring->attached[pool->id])
 			return sr_fail_argument("ring_create",
 						"pool %s is named twice",
 						pool->name);
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
-		ring->by_pool[pool->id] = &ring->attachment[number];
+		ring->attached[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
 	ring->attachment_count = count;
@@ -148,33 +172,65 @@ static int watch_pools(struct saferring_ring *ring)
 	return error;
 }
 
-/* Everything that operations will need, touched so that nothing faults then. */
-static int allocate(struct saferring_ring *ring, size_t pool_count)
+/*
+ * The payloads are many bytes that few operations need: pages come with their
+ * first use. Touched at once is what every operation needs.
+ */
+static int allocate_payloads(struct saferring_ring *ring)
+{
+	const size_t length = ring->depth * sizeof(*ring->payload);
+	void *payload = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			     0);
+
+	if (payload == MAP_FAILED)
+		return sr_fail_memory("ring_create", length);
+	ring->payload = payload;
+	return 0;
+}
+
+static void number_records(struct saferring_ring *ring)
 {
 	unsigned int number;
 
-	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
-	ring->free = calloc(ring->depth, sizeof(*ring->free));
-	ring->pending = calloc(ring->depth, sizeof(*ring->pending));
-	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
-	if (!ring->operation || !ring->free || !ring->pending ||
-	    !ring->attachment)
-		return sr_fail_memory("ring_create",
-				      ring->depth * sizeof(*ring->operation));
 	for (number = 0; number < ring->depth; number++) {
-		ring->operation[number].key = SR_KEY_STEP | SR_KEY_MARK | number;
+		ring->operation[number].key = SR_KEY_MARK | number;
 		ring->free[number] = ring->depth - 1 - number;
 		ring->pending[number] = number;
+		ring->state[number].next = SR_RECORD_NONE;
 	}
 	ring->free_count = ring->depth;
-	return 0;
+}
+
+static int allocate(struct saferring_ring *ring, size_t pool_count)
+{
+	const unsigned int room = sr_power_of_two(ring->depth);
+
+	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
+	ring->state = calloc(ring->depth, sizeof(*ring->state));
+	ring->free = calloc(ring->depth, sizeof(*ring->free));
+	ring->pending = calloc(room, sizeof(*ring->pending));
+	ring->doomed = calloc(ring->depth, sizeof(*ring->doomed));
+	ring->attachment = calloc(pool_count, sizeof(*ring->attachment));
+	if (!ring->operation || !ring->state || !ring->free ||
+	    !ring->pending || !ring->doomed || !ring->attachment)
+		return sr_fail_memory("ring_create",
+				      ring->depth * sizeof(*ring->operation));
+	ring->pending_mask = room - 1;
+	number_records(ring);
+	return allocate_payloads(ring);
 }
 
 void sr_ring_free(struct saferring_ring *ring)
 {
+	sr_account_ring_gone(ring);
+	if (ring->payload)
+		munmap(ring->payload, ring->depth * sizeof(*ring->payload));
 	free(ring->operation);
+	free(ring->state);
 	free(ring->free);
 	free(ring->pending);
+	free(ring->doomed);
 	free(ring->attachment);
 	free(ring->watch);
 	free(ring);
@@ -410,6 +466,20 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
+/* Pools with a depth take the long way, which has the hooks. */
+static void set_short_ways(struct saferring_ring *ring)
+{
+	size_t number;
+
+	for (number = 0; number < ring->attachment_count && !ring->wide;
+	     number++) {
+		struct sr_attachment *attachment = &ring->attachment[number];
+
+		if (!attachment->pool->depth)
+			ring->by_pool[attachment->pool->id] = attachment;
+	}
+}
+
 static int set_up(struct saferring_ring *ring,
 		  const struct saferring_ring_options *options)
 {
@@ -421,9 +491,11 @@ static int set_up(struct saferring_ring *ring,
 		error = watch_pools(ring);
 	if (error)
 		return error;
-	error = sr_uring_open(ring);
+	error = sr_setup(ring, options);
 	if (error)
 		return sr_uring_fail(error, "ring_create", ring->name);
+	set_short_ways(ring);
+	sr_uring_probe(ring);
 	error = set_fixed(ring, options->flags);
 	if (error)
 		sr_uring_close(ring);
@@ -449,9 +521,12 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->depth = known.depth ? known.depth : DEPTH_DEFAULT;
+	ring->depth = depth_of(&known);
+	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
 	sr_name(ring->name, known.name, "ring");
-	error = set_up(ring, &known);
+	error = sr_account_ring(ring, known.flags & SAFERRING_RING_LATENCY);
+	if (!error)
+		error = set_up(ring, &known);
 	if (error) {
 		sr_ring_free(ring);
 		return error;
@@ -469,12 +544,16 @@ static uint64_t now_ms(void)
 	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
-/* Wait a little for a completion, in whatever way this kernel knows. */
+/*
+ * Wait a little for a completion, in whatever way this kernel knows, and also if
+ * it does not let this thread wait.
+ */
 static void wait_a_little(struct saferring_ring *ring)
 {
 	const struct timespec millisecond = { .tv_nsec = 1000000 };
+	const int result = sr_uring_enter(ring, 1, 10000000);
 
-	if (sr_uring_enter(ring, 1, 10000000) == -EOPNOTSUPP)
+	if (result < 0 && result != -ETIME && result != -EINTR)
 		nanosleep(&millisecond, NULL);
 }
 
@@ -542,6 +621,7 @@ int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 		return (int)left;
 	}
 	sr_uring_close(ring);
+	sr_groups_end(ring);
 	sr_ring_free(ring);
 	return 0;
 }
@@ -567,6 +647,7 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.fd = ring->uring.ring_fd;
 	info.name = ring->name;
 	info.reason = ring->reason;
+	info.setup = ring->setup;
 	return sr_info_out("ring_info", out, &info, sizeof(info));
 }
 
@@ -574,16 +655,18 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 			 struct saferring_ring_stats *out)
 {
 	struct saferring_ring_stats stats;
+	unsigned int kind;
 
 	if (!ring || !out)
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
 	stats = ring->stats;
-	stats.reads = ring->done[SAFERRING_OPERATION_READ];
-	stats.writes = ring->done[SAFERRING_OPERATION_WRITE];
-	stats.bytes_read = ring->bytes[SAFERRING_OPERATION_READ];
-	stats.bytes_written = ring->bytes[SAFERRING_OPERATION_WRITE];
-	stats.completed = stats.reads + stats.writes;
+	stats.reads = ring->words->done[SAFERRING_OPERATION_READ];
+	stats.writes = ring->words->done[SAFERRING_OPERATION_WRITE];
+	stats.bytes_read = ring->words->bytes[SAFERRING_OPERATION_READ];
+	stats.bytes_written = ring->words->bytes[SAFERRING_OPERATION_WRITE];
+	for (kind = 0; kind < SAFERRING_OPERATIONS; kind++)
+		stats.completed += ring->words->done[kind];
 	stats.queued = stats.completed + sr_ring_busy(ring);
 	return sr_info_out("ring_stats", out, &stats, sizeof(stats));
 }

@@ -173,10 +173,11 @@ static void set_valgrind(struct saferring_pool *pool, uint64_t handle,
 	const size_t index = sr_word_index(pool, handle);
 	struct sr_history *history = &pool->depth->history[index];
 	void *address = sr_buffer_address(pool, handle);
+	const bool is_free = !strcmp(what, "free");
 	char text[128];
 
-	snprintf(text, sizeof(text), "buffer %zu of pool %s (%s)", index,
-		 pool->name, what);
+	snprintf(text, sizeof(text), "buffer %zu of pool %s (%s%s)", index,
+		 pool->name, is_free ? "" : "in flight as ", what);
 	VALGRIND_MAKE_MEM_NOACCESS(address, pool->buffer_size);
 	/* Valgrind counts from 0, and 0 is for none here. */
 	history->block = 1 + (unsigned int)VALGRIND_CREATE_BLOCK(

@@ -3,37 +3,54 @@
  * The kernel's side of a ring, by liburing. What an engine without io_uring has
  * to do is what this file does for ring.c, operation.c and quarantine.c.
  *
- * SQPOLL is not used. So the kernel looks at the submission queue only inside
- * io_uring_enter(), and what it has not taken can be changed and taken back.
+ * Without SQPOLL the kernel looks at the submission queue only inside
+ * io_uring_enter(), and what it has not taken can be changed and taken back. With
+ * it that goes for what has not been flushed.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
-/* What is asked of the kernel, best first: older ones refuse with -EINVAL. */
-static const unsigned int setup_flags[] = {
-	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |
-		IORING_SETUP_TASKRUN_FLAG,
-	IORING_SETUP_SUBMIT_ALL,
-	0,
-};
-
-int sr_uring_open(struct saferring_ring *ring)
+/*
+ * With SQPOLL entries are taken while others are queued, and requests to cancel
+ * come beside the operations: there is room for both.
+ */
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
+		  const struct saferring_ring_options *options)
 {
-	const size_t count = sizeof(setup_flags) / sizeof(setup_flags[0]);
-	struct io_uring_params params;
-	size_t try;
-	int error = -EINVAL;
+	unsigned int entries = ring->depth;
+	struct io_uring_params params = { .flags = flags };
+	int error;
 
-	for (try = 0; try < count && error == -EINVAL; try++) {
-		memset(&params, 0, sizeof(params));
-		params.flags = setup_flags[try];
-		error = io_uring_queue_init_params(ring->depth, &ring->uring,
-						   &params);
+	if (flags & IORING_SETUP_SQPOLL)
+		entries = SR_MIN(2 * entries, SAFERRING_RING_DEPTH_MAX);
+	if (options->completions) {
+		params.flags |= IORING_SETUP_CQSIZE;
+		params.cq_entries = options->completions;
 	}
-	if (!error)
-		ring->setup_flags = params.flags;
-	return error;
+	if (flags & IORING_SETUP_SQPOLL && options->poll_cpu) {
+		params.flags |= IORING_SETUP_SQ_AFF;
+		params.sq_thread_cpu = options->poll_cpu - 1;
+	}
+	params.sq_thread_idle = options->poll_ms;
+	error = io_uring_queue_init_params(entries, &ring->uring, &params);
+	if (error)
+		return error;
+	ring->setup_flags = params.flags;
+	ring->flushes = params.flags & IORING_SETUP_SQPOLL;
+	ring->polled = params.flags & IORING_SETUP_IOPOLL;
+	ring->wide = params.flags & IORING_SETUP_SQE128;
+	return 0;
+}
+
+/* By a number that belongs to this thread. */
+int sr_uring_register_self(struct saferring_ring *ring)
+{
+	const int count = io_uring_register_ring_fd(&ring->uring);
+
+	return count == 1 ? 0 : -EINVAL;
 }
 
 /*
@@ -47,10 +64,87 @@ void sr_uring_close(struct saferring_ring *ring)
 	io_uring_queue_exit(&ring->uring);
 }
 
+/* A kernel that does not answer is older than 5.6. */
+static void probe_opcodes(struct saferring_ring *ring)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&ring->uring);
+	unsigned int opcode;
+
+	for (opcode = 0; opcode < 256; opcode++)
+		ring->opcodes[opcode] =
+			probe ? io_uring_opcode_supported(probe, (int)opcode) :
+				opcode <= IORING_OP_SENDMSG;
+	if (probe)
+		io_uring_free_probe(probe);
+}
+
+void sr_uring_probe(struct saferring_ring *ring)
+{
+	unsigned int kind;
+
+	probe_opcodes(ring);
+	for (kind = 1; kind < SAFERRING_OPERATION_FOREIGN; kind++)
+		ring->supported[kind] = ring->opcodes[sr_kinds[kind].opcode] &&
+					ring->opcodes[sr_kinds[kind].needs];
+}
+
 int sr_uring_register(struct saferring_ring *ring, const struct iovec *iovec,
 		      unsigned int count)
 {
 	return io_uring_register_buffers(&ring->uring, iovec, count);
+}
+
+/* Before Linux 5.19 the table is given whole. */
+static int register_files_whole(struct saferring_ring *ring,
+				unsigned int slots)
+{
+	int *files = malloc(slots * sizeof(*files));
+	int error;
+
+	if (!files)
+		return -ENOMEM;
+	memset(files, 0xff, slots * sizeof(*files));
+	error = io_uring_register_files(&ring->uring, files, slots);
+	free(files);
+	return error;
+}
+
+int sr_uring_register_files(struct saferring_ring *ring, unsigned int slots)
+{
+	const int error = io_uring_register_files_sparse(&ring->uring, slots);
+
+	return error == -EINVAL ? register_files_whole(ring, slots) : error;
+}
+
+int sr_uring_update_file(struct saferring_ring *ring, unsigned int slot, int fd)
+{
+	const int count =
+		io_uring_register_files_update(&ring->uring, slot, &fd, 1);
+
+	return count == 1 ? 0 : count < 0 ? count : -EAGAIN;
+}
+
+/* Where newer headers have flags, older ones have padding. */
+int sr_uring_register_group(struct saferring_ring *ring,
+			    const struct saferring_group *group)
+{
+	struct io_uring_buf_reg registration = {
+		.ring_addr = (uintptr_t)group->buffers,
+		.ring_entries = group->entries,
+		.bgid = group->id,
+	};
+	const uint16_t flags = group->flags & SAFERRING_GROUP_INCREMENTAL ?
+				       SR_PBUF_RING_INC : 0;
+
+	memcpy((char *)&registration.bgid + sizeof(registration.bgid), &flags,
+	       sizeof(flags));
+	return io_uring_register_buf_ring(&ring->uring, &registration, 0);
+}
+
+void sr_uring_unregister_group(struct saferring_ring *ring,
+			       const struct saferring_group *group)
+{
+	io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
 static int enter(struct saferring_ring *ring, unsigned int min,
@@ -73,24 +167,52 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 						NULL);
 }
 
+/* Requests lie behind all operations, and what was not taken of them goes. */
+static void drop_requests(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+
+	for (; ring->requests; ring->requests--) {
+		ring->doomed[ring->doomed_count++] =
+			sr_uring_queued(ring, ring->queued - 1)->addr;
+		sq->sqe_tail--;
+		ring->queued--;
+	}
+	if (ring->flushes)
+		return;
+	sq->sqe_head = SR_MIN(sq->sqe_head, sq->sqe_tail);
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+}
+
 /*
  * What the kernel has taken is read off its head of the queue: the calls do not
- * tell when they also fail.
+ * tell when they also fail. With SQPOLL it is what it was shown.
  */
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns)
 {
 	const unsigned int *head = ring->uring.sq.khead;
-	const unsigned int before = *head;
-	const int result = enter(ring, min, timeout_ns);
-	const unsigned int taken = io_uring_smp_load_acquire(head) - before;
+	const unsigned int before = *head, queued = ring->queued;
+	unsigned int taken, requests = 0;
+	int result;
 
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+		sr_account_stamp(ring);
+	result = enter(ring, min, timeout_ns);
+	taken = ring->flushes ? queued :
+				io_uring_smp_load_acquire(head) - before;
 	ring->stats.enters++;
-	ring->stats.submitted += taken;
 	ring->queued -= taken;
+	if (SAFERRING_UNLIKELY(ring->requests)) {
+		requests = ring->requests - SR_MIN(ring->requests, ring->queued);
+		ring->requests -= requests;
+		drop_requests(ring);
+	}
+	ring->stats.submitted += taken - requests;
+	sr_account_enter(&ring->stats, ring->words);
 	if (result < 0 && !taken)
 		return result;
-	return (int)taken;
+	return (int)(taken - requests);
 }
 
 unsigned int sr_uring_ready(struct saferring_ring *ring)
@@ -99,61 +221,66 @@ unsigned int sr_uring_ready(struct saferring_ring *ring)
 		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
 	unsigned int ready = io_uring_cq_ready(&ring->uring);
 
-	if (ready || !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+	if (ready || (!ring->polled &&
+		      !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside)))
 		return ready;
 	ring->stats.enters++;
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
 }
 
-/*
- * A request that nobody waits for. It is no operation of the program's, so the
- * counters are put right again.
- */
-static int submit_request(struct saferring_ring *ring, unsigned int count)
+/* An entry of the queue that is no operation's. */
+static int add_request(struct saferring_ring *ring, uint64_t key,
+		       unsigned int flags)
 {
-	int taken;
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int used =
+		sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+	struct io_uring_sqe *sqe;
 
-	ring->queued += count;
-	taken = sr_uring_enter(ring, 0, 0);
-	if (taken < 0)
-		taken = 0;
-	ring->stats.submitted -= (unsigned int)taken;
-	if ((unsigned int)taken == count)
-		return 0;
-	sr_uring_withdraw(ring);
-	ring->queued = 0;
-	return -EAGAIN;
+	if (used >= *sq->kring_entries)
+		return -EAGAIN;
+	sqe = sr_uring_next_any(ring);
+	memset(sqe, 0, sizeof(*sqe) << ring->wide);
+	io_uring_prep_cancel64(sqe, key, (int)flags);
+	sqe->user_data = SR_KEY_CANCEL;
+	ring->queued++;
+	ring->requests++;
+	return 0;
+}
+
+/*
+ * Only now, so that operations never find the queue full of requests. What finds
+ * no room waits for the next time.
+ */
+void sr_uring_add_requests(struct saferring_ring *ring)
+{
+	while (ring->doomed_count &&
+	       !add_request(ring, ring->doomed[ring->doomed_count - 1], 0))
+		ring->doomed_count--;
 }
 
 static int cancel_any(struct saferring_ring *ring)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-
-	if (!sqe)
-		return -EBUSY;
-	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY);
-	sqe->user_data = SR_KEY_CANCEL;
-	return submit_request(ring, 1);
+	add_request(ring, 0, IORING_ASYNC_CANCEL_ANY);
+	sr_uring_enter(ring, 0, 0);
+	ring->doomed_count = 0;
+	return 0;
 }
 
 /* Before Linux 5.19: one by one, by key. */
 static int cancel_each(struct saferring_ring *ring)
 {
-	struct io_uring_sqe *sqe;
-	unsigned int number, count = 0;
+	unsigned int number;
 
-	for (number = 0; number < ring->depth; number++) {
-		if (!ring->operation[number].word)
-			continue;
-		sqe = io_uring_get_sqe(&ring->uring);
-		if (!sqe)
-			break;
-		io_uring_prep_cancel64(sqe, ring->operation[number].key, 0);
-		sqe->user_data = SR_KEY_CANCEL;
-		count++;
-	}
-	return submit_request(ring, count);
+	ring->doomed_count = 0;
+	for (number = 0; number < ring->depth; number++)
+		if (ring->operation[number].word)
+			ring->doomed[ring->doomed_count++] =
+				ring->operation[number].key;
+	sr_uring_add_requests(ring);
+	sr_uring_enter(ring, 0, 0);
+	return 0;
 }
 
 int sr_uring_cancel_all(struct saferring_ring *ring)
@@ -162,31 +289,20 @@ int sr_uring_cancel_all(struct saferring_ring *ring)
 						cancel_any(ring);
 }
 
-static struct io_uring_sqe *sqe_at(struct saferring_ring *ring,
-				   unsigned int position)
-{
-	return &ring->uring.sq.sqes[position & *ring->uring.sq.kring_mask];
-}
-
 /*
  * liburing keeps the n-th entry of the queue in the n-th SQE, so stepping its
- * own head and tail and the kernel's tail back to the kernel's head empties the
- * queue.
+ * own head and tail and the kernel's tail back empties the queue. With SQPOLL
+ * the kernel's tail is where it is to be.
  */
 void sr_uring_withdraw(struct saferring_ring *ring)
 {
 	struct io_uring_sq *sq = &ring->uring.sq;
-	const unsigned int head = *sq->khead;
+	const unsigned int first = sq->sqe_tail - ring->queued;
 
-	sq->sqe_head = head;
-	sq->sqe_tail = head;
-	io_uring_smp_store_release(sq->ktail, head);
-}
-
-struct io_uring_sqe *sr_uring_queued(struct saferring_ring *ring,
-				     unsigned int number)
-{
-	return sqe_at(ring, *ring->uring.sq.khead + number);
+	sq->sqe_head = first;
+	sq->sqe_tail = first;
+	if (!ring->flushes)
+		io_uring_smp_store_release(sq->ktail, first);
 }
 
 int sr_uring_fail(int code, const char *operation, const char *name)

@@ -20,9 +20,74 @@ struct saferring_ring;
 
 #define SAFERRING_RING_DEPTH_MAX 32768U
 
+/* Ranges of one operation, and bytes of control data of one message, at most. */
+#define SAFERRING_RANGES_MAX  64
+#define SAFERRING_CONTROL_MAX 256
+
+/**
+ * struct saferring_range - a part of a buffer
+ * @buffer: its handle
+ * @start: first byte
+ * @length: bytes, not 0
+ */
+struct saferring_range {
+	saferring_buffer buffer;
+	size_t start;
+	size_t length;
+};
+
+/*
+ * A slot of the ring's table of registered files, for every function that takes
+ * a file descriptor: see saferring/files.h.
+ */
+#define SAFERRING_FILE_BIT   (1 << 30)
+#define SAFERRING_FILE(slot) ((int)(slot) | SAFERRING_FILE_BIT)
+
 /* Bits of saferring_ring_options.flags. */
 #define SAFERRING_RING_REQUIRE_FIXED (1U << 0) /* or else fail */
 #define SAFERRING_RING_AVOID_FIXED   (1U << 1) /* do not register at all */
+/*
+ * Completions that are of no operation of this ring are handed out, as being of
+ * SAFERRING_OPERATION_FOREIGN, with the CQE's user_data, result and, as extra,
+ * flags, if their user_data is below 2^63. Otherwise they are reported.
+ */
+#define SAFERRING_RING_FOREIGN (1U << 2)
+/*
+ * How the ring is set up: as demanded, or creating it fails.
+ *
+ * SQPOLL: a thread of the kernel's looks for what is submitted, so that
+ * submitting makes no system call while it is awake. IOPOLL: completions are
+ * looked for at the device; only reads, writes and commands on descriptors that
+ * can do it, and cancelling has no effect. ONE_THREAD: only the thread that
+ * creates the ring uses it, also to destroy it; the kernel then has less to do
+ * (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1). COMMANDS: entries have room for
+ * saferring_ring_command(); reads and writes take longer.
+ */
+#define SAFERRING_RING_SQPOLL	  (1U << 3)
+#define SAFERRING_RING_IOPOLL	  (1U << 4)
+#define SAFERRING_RING_ONE_THREAD (1U << 5)
+#define SAFERRING_RING_COMMANDS	  (1U << 6)
+
+/*
+ * Values of saferring_ring_options.preset: wishes, of which the best is granted
+ * that the kernel has; saferring_ring_info() tells which. With LOW_LATENCY and
+ * HIGH_THROUGHPUT a ring may come to be ONE_THREAD. DEVELOPMENT has the kernel
+ * refuse other threads' use where it can. AUTO and PRODUCTION work for every
+ * program.
+ */
+#define SAFERRING_PRESET_AUTO		 0U
+#define SAFERRING_PRESET_LOW_LATENCY	 1U
+#define SAFERRING_PRESET_HIGH_THROUGHPUT 2U
+#define SAFERRING_PRESET_DEVELOPMENT	 3U
+#define SAFERRING_PRESET_PRODUCTION	 4U
+
+#define SAFERRING_RING_COMPLETIONS_MAX 65536U
+
+/*
+ * Measure how long operations take, from submitting a batch to reaping, in the
+ * metric saferring_operation_latency_seconds. The clock is read twice a batch.
+ */
+#define SAFERRING_RING_LATENCY (1U << 7)
 
 /**
  * struct saferring_ring_options - how to create a ring
@@ -33,6 +98,12 @@ struct saferring_ring;
  * @pools: the pools whose buffers the ring may use
  * @pool_count: number of @pools, at least 1
  * @name: for reports and lists; copied, cut to 31 bytes; NULL for "ring N"
+ * @preset: SAFERRING_PRESET
+ * @completions: room for completions in the kernel's queue, @depth to
+ *	SAFERRING_RING_COMPLETIONS_MAX; 0 for twice the depth. None is lost
+ *	when it is full, but that is slow; multishot operations fill it
+ * @poll_cpu: number, plus 1, of the CPU for the thread of SQPOLL; 0 for any
+ * @poll_ms: milliseconds after which that thread goes to sleep; 0 for 1000
  */
 struct saferring_ring_options {
 	size_t size;
@@ -41,6 +112,10 @@ struct saferring_ring_options {
 	struct saferring_pool *const *pools;
 	size_t pool_count;
 	const char *name;
+	unsigned int preset;
+	unsigned int completions;
+	unsigned int poll_cpu;
+	unsigned int poll_ms;
 };
 
 /**
@@ -106,7 +181,7 @@ SAFERRING_API int saferring_quarantine_reap(void);
 /**
  * saferring_ring_read() - queue a read into a buffer
  * @ring: the ring
- * @fd: file descriptor
+ * @fd: file descriptor, or SAFERRING_FILE(slot)
  * @buffer: handle, stale once this returns 0
  * @start: where in the buffer to begin, in bytes
  * @length: bytes to read, not 0
@@ -134,7 +209,7 @@ SAFERRING_API int saferring_ring_read(struct saferring_ring *ring, int fd,
 /**
  * saferring_ring_write() - queue a write from a buffer
  * @ring: the ring
- * @fd: file descriptor
+ * @fd: file descriptor, or SAFERRING_FILE(slot)
  * @buffer: handle, stale once this returns 0
  * @start: where in the buffer to begin, in bytes
  * @length: bytes to write, not 0
@@ -148,6 +223,41 @@ SAFERRING_API int saferring_ring_write(struct saferring_ring *ring, int fd,
 				       size_t length, uint64_t offset,
 				       uint64_t user_data)
 	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
+
+/* Bits for saferring_ring_modify(). */
+#define SAFERRING_LINK	    (1U << 0) /* the next one waits for its success */
+#define SAFERRING_HARD_LINK (1U << 1) /* the next one waits for its end */
+#define SAFERRING_DRAIN	    (1U << 2) /* it waits for all before it */
+#define SAFERRING_ASYNC	    (1U << 3) /* a worker of the kernel's starts it */
+
+/**
+ * saferring_ring_modify() - change what was queued last
+ * @ring: the ring
+ * @flags: SAFERRING_LINK, _HARD_LINK, _DRAIN and _ASYNC bits to set, as the
+ *	IOSQE bits of io_uring_enter(2)
+ *
+ * A chain of links ends with what was queued last when it is submitted, so it is
+ * to be queued whole before that.
+ *
+ * Return: 0, or
+ * -EINVAL: other bits;
+ * -ENOENT: nothing is queued;
+ * -EOWNERDEAD: the ring belongs to the parent process.
+ */
+SAFERRING_API int saferring_ring_modify(struct saferring_ring *ring,
+					unsigned int flags)
+	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
+
+/**
+ * saferring_ring_last() - name what was queued last
+ * @ring: the ring
+ *
+ * Return: a number that no other operation of the ring has or had, to be given
+ * to saferring_ring_cancel() and saferring_ring_drop(), or 0 if nothing is
+ * queued.
+ */
+SAFERRING_API uint64_t saferring_ring_last(struct saferring_ring *ring)
+	SAFERRING_NONNULL(1);
 
 /**
  * saferring_ring_submit() - start what is queued
@@ -163,28 +273,82 @@ SAFERRING_API int saferring_ring_write(struct saferring_ring *ring, int fd,
 SAFERRING_API int saferring_ring_submit(struct saferring_ring *ring)
 	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
 
-/* Values of saferring_completion.operation. */
+/*
+ * Kinds of operations: values of saferring_completion.operation, each named
+ * after the function that queues it. The last one is their number.
+ */
 enum saferring_operation {
 	SAFERRING_OPERATION_READ = 1,
 	SAFERRING_OPERATION_WRITE = 2,
+	SAFERRING_OPERATION_READV = 3,
+	SAFERRING_OPERATION_WRITEV = 4,
+	SAFERRING_OPERATION_FSYNC = 5,
+	SAFERRING_OPERATION_FALLOCATE = 6,
+	SAFERRING_OPERATION_OPEN = 7,
+	SAFERRING_OPERATION_CLOSE = 8,
+	SAFERRING_OPERATION_STATX = 9,
+	SAFERRING_OPERATION_SPLICE = 10,
+	SAFERRING_OPERATION_ACCEPT = 11,
+	SAFERRING_OPERATION_CONNECT = 12,
+	SAFERRING_OPERATION_SEND = 13,
+	SAFERRING_OPERATION_RECV = 14,
+	SAFERRING_OPERATION_SENDMSG = 15,
+	SAFERRING_OPERATION_RECVMSG = 16,
+	SAFERRING_OPERATION_SEND_ZC = 17,
+	SAFERRING_OPERATION_SENDMSG_ZC = 18,
+	SAFERRING_OPERATION_SHUTDOWN = 19,
+	SAFERRING_OPERATION_ACCEPT_MULTISHOT = 20,
+	SAFERRING_OPERATION_RECV_MULTISHOT = 21,
+	SAFERRING_OPERATION_SOCKET = 22,
+	SAFERRING_OPERATION_POLL = 23,
+	SAFERRING_OPERATION_POLL_MULTISHOT = 24,
+	SAFERRING_OPERATION_TIMEOUT = 25,
+	SAFERRING_OPERATION_LINK_TIMEOUT = 26,
+	SAFERRING_OPERATION_CANCEL = 27,
+	SAFERRING_OPERATION_NOP = 28,
+	SAFERRING_OPERATION_MESSAGE = 29,
+	SAFERRING_OPERATION_COMMAND = 30,
+	SAFERRING_OPERATION_RAW = 31,
+	SAFERRING_OPERATION_FOREIGN = 32,
+	SAFERRING_OPERATIONS = 33,
 };
 
-/* Bits of saferring_completion.flags. */
-#define SAFERRING_COMPLETION_SHORT	 (1U << 0) /* less than asked for */
-#define SAFERRING_COMPLETION_REGION_GONE (1U << 1) /* no buffer any more */
-#define SAFERRING_COMPLETION_WITHDRAWN	 (1U << 2) /* the kernel never saw it */
+/**
+ * saferring_operation_name() - the name of a kind of operation
+ * @operation: enum saferring_operation
+ *
+ * Return: its name in capital letters, such as "READ", or "?" for any other
+ * number. Any thread may call it.
+ */
+SAFERRING_API const char *saferring_operation_name(unsigned int operation);
+
+/*
+ * Bits of saferring_completion.flags. With MORE, further completions of the same
+ * operation will come; the last one is without it.
+ */
+#define SAFERRING_COMPLETION_SHORT	  (1U << 0) /* less than asked for */
+#define SAFERRING_COMPLETION_REGION_GONE  (1U << 1) /* no buffer any more */
+#define SAFERRING_COMPLETION_WITHDRAWN	  (1U << 2) /* the kernel never saw it */
+#define SAFERRING_COMPLETION_MORE	  (1U << 3)
+#define SAFERRING_COMPLETION_NOTIFICATION (1U << 4) /* of a zero-copy send */
+#define SAFERRING_COMPLETION_PARTIAL	  (1U << 5) /* see saferring/group.h */
 
 /**
  * struct saferring_completion - an operation that has ended
  * @buffer: the fresh handle: the buffer is the caller's again, also when the
- *	operation failed. With REGION_GONE it is stale already
- * @pool: the pool of the buffer
+ *	operation failed. With REGION_GONE it is stale already. Of an operation
+ *	without a buffer, or that keeps it, SAFERRING_BUFFER_NONE
+ * @pool: the pool of the buffer, or NULL if there is none
  * @user_data: as given with the operation
- * @result: bytes moved, or -errno. -EINTR, -EAGAIN and short results are handed
- *	on as they are
+ * @result: what the operation came to: bytes moved or as its function says, or
+ *	-errno. -EINTR, -EAGAIN and short results are handed on as they are
  * @flags: SAFERRING_COMPLETION bits
  * @length: bytes that were asked for
  * @operation: enum saferring_operation
+ * @extra: what else there is to say, for the operations whose functions tell
+ *
+ * An operation on several buffers makes a completion for each of them, all but
+ * the last with MORE, and @result is what was moved in that buffer.
  */
 struct saferring_completion {
 	saferring_buffer buffer;
@@ -194,6 +358,7 @@ struct saferring_completion {
 	uint32_t flags;
 	uint32_t length;
 	uint32_t operation;
+	uint64_t extra;
 };
 
 /**
@@ -263,6 +428,8 @@ SAFERRING_API int saferring_ring_withdraw(struct saferring_ring *ring)
  * @fd: descriptor of the ring, for poll(2) and /proc/self/fdinfo only
  * @name: its name, valid as long as the ring
  * @reason: why the regions are not registered, or ""; valid as long as the ring
+ * @setup: what was tried to set it up, and what came of it; valid as long as the
+ *	ring
  */
 struct saferring_ring_info {
 	size_t size;
@@ -277,6 +444,7 @@ struct saferring_ring_info {
 	uint64_t fixed_bytes;
 	const char *name;
 	const char *reason;
+	const char *setup;
 };
 
 /**

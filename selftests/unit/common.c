@@ -139,6 +139,44 @@ void put(struct saferring_pool *pool, saferring_buffer buffer)
 	must(saferring_buffer_put(pool, buffer), "buffer_put");
 }
 
+struct saferring_completion next_of(struct saferring_ring *ring)
+{
+	struct saferring_completion completion;
+	const int count = saferring_ring_wait(ring, &completion, 1, 1,
+					      SAFERRING_FOREVER);
+
+	if (count < 0)
+		must(count, "ring_wait");
+	assert_int_equal(count, 1);
+	return completion;
+}
+
+void expect(struct saferring_ring *ring, uint64_t user_data, int32_t result)
+{
+	const struct saferring_completion completion = next_of(ring);
+
+	assert_int_equal(completion.user_data, user_data);
+	assert_int_equal(completion.result, result);
+	if (completion.pool)
+		put(completion.pool, completion.buffer);
+}
+
+void assert_all_back(struct saferring_pool *pool)
+{
+	struct saferring_pool_stats stats = { .size = sizeof(stats) };
+
+	assert_int_equal(saferring_pool_stats(pool, &stats), 0);
+	assert_int_equal(stats.available, stats.buffers);
+}
+
+unsigned char *bytes_of(struct saferring_pool *pool, saferring_buffer buffer)
+{
+	unsigned char *bytes = saferring_buffer_data(pool, buffer);
+
+	assert_non_null(bytes);
+	return bytes;
+}
+
 void assert_error(int code, int reason)
 {
 	const struct saferring_error *error = saferring_error_last();

@@ -54,6 +54,15 @@ void drop_region(struct saferring_region *region);
 saferring_buffer get(struct saferring_pool *pool);
 void put(struct saferring_pool *pool, saferring_buffer buffer);
 
+/* Wait for one completion. */
+struct saferring_completion next_of(struct saferring_ring *ring);
+/* Wait for one, look at its user_data and result, and put its buffer. */
+void expect(struct saferring_ring *ring, uint64_t user_data, int32_t result);
+/* All buffers are in their pool. */
+void assert_all_back(struct saferring_pool *pool);
+/* The bytes of a buffer. */
+unsigned char *bytes_of(struct saferring_pool *pool, saferring_buffer buffer);
+
 /* Reports made since, and the last of them. */
 extern unsigned int reports;
 extern struct saferring_error last_report;
@@ -81,6 +90,17 @@ int exit_status(void (*function)(void *), void *argument);
 		print_message("# skipped: " __VA_ARGS__);                      \
 		print_message("\n");                                           \
 		skip();                                                        \
+	} while (0)
+
+/* Queue, or skip if the kernel does not have the operation. */
+#define QUEUE(call)                                                            \
+	do {                                                                   \
+		const int queue_result = (call);                               \
+									       \
+		if (queue_result == -EOPNOTSUPP)                               \
+			SKIP("%s: %s", saferring_error_last()->what,           \
+			     saferring_error_last()->cure);                    \
+		assert_int_equal(queue_result, 0);                             \
 	} while (0)
 
 #endif /* UNIT_COMMON_H */

@@ -89,7 +89,7 @@ static void run(struct saferring_pool *pool, void *(*function)(void *))
 	}
 }
 
-static void assert_all_back(struct saferring_pool *pool)
+static void assert_all_back_well(struct saferring_pool *pool)
 {
 	struct saferring_pool_stats stats = { .size = sizeof(stats) };
 
@@ -106,7 +106,7 @@ static void threads_share_a_pool(void **state)
 
 	(void)state;
 	run(stage->pool, get_and_put);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	/* The threads have ended, and their caches with them. */
 	assert_int_equal(saferring_pool_stats(stage->pool, &stats), 0);
 	assert_int_equal(stats.cached, 0);
@@ -119,7 +119,7 @@ static void threads_share_a_pool_without_caches(void **state)
 
 	(void)state;
 	run(stage->pool, get_and_put);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 
@@ -194,7 +194,7 @@ static void buffers_put_by_another_thread_come_back(void **state)
 	pthread_cond_signal(&channel.changed);
 	pthread_mutex_unlock(&channel.lock);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 
@@ -243,7 +243,7 @@ static void threads_with_rings_share_a_pool(void **state)
 
 	(void)state;
 	run(stage->pool, read_with_own_ring);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 
@@ -264,7 +264,7 @@ static void threads_that_come_and_go_lose_nothing(void **state)
 	(void)state;
 	for (round = 0; round < 100; round++)
 		run(stage->pool, touch_once);
-	assert_all_back(stage->pool);
+	assert_all_back_well(stage->pool);
 	stage_down(stage);
 }
 

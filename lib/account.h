@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Account: where the library's objects note what they do, for the statistics.
+ *
+ * What is done once an operation adds to a word of the ring that does it, which
+ * lies where other processes can see it. All else is cold.
+ */
+#ifndef SAFERRING_ACCOUNT_H
+#define SAFERRING_ACCOUNT_H
+
+#include "internal.h"
+
+/* account.c: something failed, was misused, or happened: by its reason. */
+void sr_account_reason(int reason) __attribute__((cold));
+
+/* ---- tracker.c ---- */
+
+/*
+ * A region has come, or goes. The mark is kept by the region, and is NULL if
+ * there is no room to count it one by one.
+ */
+uint64_t *sr_account_region(const struct saferring_region *region);
+void sr_account_region_gone(const struct saferring_region *region,
+			    uint64_t *mark);
+
+/* ---- account_ring.c ---- */
+
+/* Error numbers up to this one are told apart. */
+#define SR_ERRNOS 134
+
+/*
+ * struct sr_ring_words - what a ring has done; by kind of operation:
+ * @queued: accepted
+ * @done: handed out
+ * @bytes: moved
+ * @failed: ended with an error, other than these
+ * @cancelled: ended with -ECANCELED, also before the kernel saw them
+ * @shorts: moved less than was asked for
+ * and in all:
+ * @error: by error number: ended with it
+ * @stats: a copy of those in the ring, as of its last system call
+ * @depth: operations that it can hold
+ */
+struct sr_ring_words {
+	uint64_t queued[SAFERRING_OPERATIONS];
+	uint64_t done[SAFERRING_OPERATIONS];
+	uint64_t bytes[SAFERRING_OPERATIONS];
+	uint64_t failed[SAFERRING_OPERATIONS];
+	uint64_t cancelled[SAFERRING_OPERATIONS];
+	uint64_t shorts[SAFERRING_OPERATIONS];
+	uint64_t error[SR_ERRNOS];
+	struct saferring_ring_stats stats;
+	uint64_t depth;
+};
+
+/* A ring has come, or goes. Returns 0 or -ENOMEM. */
+int sr_account_ring(struct saferring_ring *ring, bool latency);
+void sr_account_ring_gone(struct saferring_ring *ring);
+
+/* Before the kernel is shown what is queued: when, if latencies are wanted. */
+void sr_account_stamp(struct saferring_ring *ring);
+/* Completions @first up to @end, which are still in the queue, are reaped. */
+void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
+			  unsigned int end);
+
+/* An operation is accepted. */
+static inline void sr_account_queued(struct sr_ring_words *words,
+				     unsigned int kind)
+{
+	saferring_word_add(&words->queued[kind], 1);
+}
+
+/* It is handed out. */
+static inline void sr_account_done(struct sr_ring_words *words,
+				   unsigned int kind)
+{
+	saferring_word_add(&words->done[kind], 1);
+}
+
+static inline void sr_account_bytes(struct sr_ring_words *words,
+				    unsigned int kind, uint32_t bytes)
+{
+	saferring_word_add(&words->bytes[kind], bytes);
+}
+
+/* It did not do all that was asked for: an error, or a short result. */
+void sr_account_incomplete(struct sr_ring_words *words, unsigned int kind,
+			   int32_t result);
+
+/* Once a system call: the counters that are not by kind. */
+static inline void sr_account_enter(const struct saferring_ring_stats *stats,
+				    struct sr_ring_words *words)
+{
+	struct saferring_ring_stats *to = &words->stats;
+
+	saferring_word_set(&to->submitted, stats->submitted);
+	saferring_word_set(&to->enters, stats->enters);
+	saferring_word_set(&to->withdrawn, stats->withdrawn);
+	saferring_word_set(&to->misuses, stats->misuses);
+	saferring_word_set(&to->refused, stats->refused);
+	saferring_word_set(&to->region_gone, stats->region_gone);
+	saferring_word_set(&to->foreign, stats->foreign);
+}
+
+#endif /* SAFERRING_ACCOUNT_H */

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Account of a ring: its metrics, and the latency of its operations.
+ *
+ * The clock is read once for each batch that is submitted and once for each
+ * that is reaped, so that a latency is the time from one to the other.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "account.h"
+#include "stats.h"
+
+#define WORD(member) ((uint32_t)(offsetof(struct sr_ring_words, member) / 8))
+
+/* ---- names ---- */
+
+/* "SEND_ZC" as send_zc. */
+static void lower(char *to, size_t length, const char *name)
+{
+	size_t at;
+
+	for (at = 0; name[at] && at + 1 < length; at++)
+		to[at] = (char)tolower((unsigned char)name[at]);
+	to[at] = '\0';
+}
+
+/* A word for each kind of operation. */
+static int define_by_kind(const char *name, const char *unit, const char *help,
+			  uint32_t first)
+{
+	const int family =
+		sr_define_family(SAFERRING_METRIC_COUNTER, name, unit, 0, help);
+	struct saferring_label label = { .key = "operation" };
+	char operation[32];
+	uint32_t kind;
+	int error = family;
+
+	for (kind = 0; kind < SAFERRING_OPERATIONS && error >= 0; kind++) {
+		if (!sr_kinds[kind].name)
+			continue;
+		lower(operation, sizeof(operation), sr_kinds[kind].name);
+		label.value = operation;
+		error = sr_define_series(family, SR_GROUP_RING, first + kind,
+					 true, &label, 1);
+	}
+	return error;
+}
+
+static int define_kinds(void)
+{
+	int error = define_by_kind("operations_queued", "",
+				   "Operations that a ring has accepted",
+				   WORD(queued));
+
+	if (error >= 0)
+		error = define_by_kind("operations_completed", "",
+				       "Completions handed out", WORD(done));
+	if (error >= 0)
+		error = define_by_kind("transferred_bytes", "bytes",
+				       "Bytes that operations have moved",
+				       WORD(bytes));
+	if (error >= 0)
+		error = define_by_kind("operations_failed", "",
+				       "Operations that ended with an error",
+				       WORD(failed));
+	if (error >= 0)
+		error = define_by_kind("operations_cancelled", "",
+				       "Operations that were cancelled",
+				       WORD(cancelled));
+	if (error >= 0)
+		error = define_by_kind(
+			"operations_short", "",
+			"Operations that moved less than was asked for",
+			WORD(shorts));
+	return error;
+}
+
+static int define_errors(void)
+{
+	const int family = sr_define_family(
+		SAFERRING_METRIC_COUNTER, "errors", "", 0,
+		"Operations that ended with an error, by its number");
+	struct saferring_label label = { .key = "errno" };
+	char number[16];
+	int code, error = family;
+
+	for (code = 1; code < SR_ERRNOS && error >= 0; code++) {
+		snprintf(number, sizeof(number), "%d", code);
+		label.value = strerrorname_np(code);
+		if (!label.value)
+			label.value = number;
+		error = sr_define_series(family, SR_GROUP_RING,
+					 WORD(error) + (uint32_t)code, true,
+					 &label, 1);
+	}
+	return error;
+}
+
+static int define_totals(void)
+{
+	static const struct {
+		const char *name;
+		const char *help;
+		uint32_t word;
+	} totals[] = {
+		{ "ring_submitted", "Operations that the kernel has taken",
+		  WORD(stats.submitted) },
+		{ "ring_enters", "System calls made to submit or to wait",
+		  WORD(stats.enters) },
+		{ "ring_withdrawn",
+		  "Operations taken back before the kernel saw them",
+		  WORD(stats.withdrawn) },
+		{ "ring_misuses", "Stale handles that a ring has refused",
+		  WORD(stats.misuses) },
+		{ "ring_refused", "Other requests that a ring has refused",
+		  WORD(stats.refused) },
+		{ "ring_region_gone",
+		  "Operations that ended in a region freed meanwhile",
+		  WORD(stats.region_gone) },
+		{ "ring_foreign", "Completions that a ring never asked for",
+		  WORD(stats.foreign) },
+	};
+	size_t number;
+	int error = 0;
+
+	for (number = 0;
+	     number < sizeof(totals) / sizeof(*totals) && error >= 0; number++)
+		error = sr_define_series(
+			sr_define_family(SAFERRING_METRIC_COUNTER,
+					 totals[number].name, "", 0,
+					 totals[number].help),
+			SR_GROUP_RING, totals[number].word, false, NULL, 0);
+	return error;
+}
+
+int sr_account_ring_define(void)
+{
+	int error;
+
+	sr_group_set_words(SR_GROUP_RING, sizeof(struct sr_ring_words) / 8);
+	sr_group_set_words(SR_GROUP_LATENCY, SR_HISTOGRAM_WORDS);
+	error = define_kinds();
+	if (error >= 0)
+		error = define_errors();
+	if (error >= 0)
+		error = define_totals();
+	if (error >= 0)
+		error = sr_define_series(
+			sr_define_family(SAFERRING_METRIC_GAUGE, "ring_depth",
+					 "", 0,
+					 "Operations that a ring can hold"),
+			SR_GROUP_RING, WORD(depth), true, NULL, 0);
+	if (error >= 0)
+		error = sr_define_series(
+			sr_define_family(SAFERRING_METRIC_HISTOGRAM,
+					 "operation_latency_seconds", "seconds",
+					 -9,
+					 "From submitting a batch to reaping "
+					 "the operation's last completion"),
+			SR_GROUP_LATENCY, 0, false, NULL, 0);
+	return error;
+}
+
+/* ---- coming and going ---- */
+
+static void take_blocks(struct saferring_ring *ring, bool latency)
+{
+	char labels[sizeof(((struct saferring_segment_block *)0)->labels)];
+	const struct saferring_label label = { "ring", ring->name };
+
+	sr_labels_write(labels, sizeof(labels), &label, 1);
+	if (sr_arena_lock())
+		return;
+	ring->words = (void *)sr_block_take(SR_GROUP_RING, labels, false);
+	if (latency)
+		ring->latency =
+			(void *)sr_block_take(SR_GROUP_LATENCY, labels, false);
+	sr_arena_unlock();
+}
+
+int sr_account_ring(struct saferring_ring *ring, bool latency)
+{
+	take_blocks(ring, latency);
+	ring->counted = ring->words;
+	if (!ring->words)
+		ring->words = calloc(1, sizeof(*ring->words));
+	if (ring->latency)
+		ring->stamp = calloc(ring->depth, sizeof(*ring->stamp));
+	if (!ring->words || (latency && !ring->stamp))
+		return sr_fail_memory("ring_create", sizeof(*ring->words));
+	saferring_word_set(&ring->words->depth, ring->depth);
+	return 0;
+}
+
+void sr_account_ring_gone(struct saferring_ring *ring)
+{
+	free(ring->stamp);
+	if (!ring->counted) {
+		free(ring->words);
+		return;
+	}
+	sr_account_enter(&ring->stats, ring->words);
+	if (sr_arena_lock())
+		return;
+	sr_block_fold((uint64_t *)ring->words, "ring");
+	if (ring->latency)
+		sr_block_fold((uint64_t *)ring->latency, "ring");
+	sr_arena_unlock();
+}
+
+/* ---- operations ---- */
+
+void sr_account_incomplete(struct sr_ring_words *words, unsigned int kind,
+			   int32_t result)
+{
+	if (result >= 0) {
+		saferring_word_add(&words->shorts[kind], 1);
+		return;
+	}
+	if (result == -ECANCELED) {
+		saferring_word_add(&words->cancelled[kind], 1);
+		return;
+	}
+	saferring_word_add(&words->failed[kind], 1);
+	if (result > -SR_ERRNOS)
+		saferring_word_add(&words->error[-result], 1);
+}
+
+void sr_account_stamp(struct saferring_ring *ring)
+{
+	const uint64_t now = saferring_clock_ticks();
+	unsigned int number;
+	uint64_t key;
+
+	for (number = 0; number < ring->queued; number++) {
+		key = sr_uring_queued(ring, number)->user_data;
+		if (sr_record_of_key(ring, key))
+			ring->stamp[key & SR_KEY_INDEX_MASK] = now;
+	}
+}
+
+/* The records are free again by now, but what they were stamped with stays. */
+void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
+			  unsigned int end)
+{
+	const struct io_uring_cq *cq = &ring->uring.cq;
+	const unsigned int mask = *cq->kring_mask;
+	const uint64_t now = saferring_clock_ticks();
+	const struct io_uring_cqe *cqe;
+	uint64_t index;
+
+	for (; first != end; first++) {
+		cqe = &cq->cqes[first & mask];
+		index = cqe->user_data & SR_KEY_INDEX_MASK;
+		if (!(cqe->user_data & SR_KEY_MARK) || index >= ring->depth ||
+		    cqe->flags & IORING_CQE_F_MORE)
+			continue;
+		saferring_histogram_record(
+			ring->latency,
+			saferring_clock_ns(now - ring->stamp[index]));
+	}
+}

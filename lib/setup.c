@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Setup: which flags a ring is set up with. What a program asks for by a flag it
+ * gets or is refused; a preset is a list of wishes, best first, of which the
+ * first that the kernel grants is taken, and what the others came to is noted.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "internal.h"
+
+#define COOPERATIVE (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG)
+#define DEFERRED                                                               \
+	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |             \
+	 IORING_SETUP_TASKRUN_FLAG)
+
+/* A thread of the kernel's that polls wants a CPU of its own. */
+#define SQPOLL_CPUS 3
+
+struct wish {
+	unsigned int flags;
+	const char *name;
+};
+
+static const struct wish plain[] = {
+	{ IORING_SETUP_SUBMIT_ALL | COOPERATIVE, "COOP_TASKRUN" },
+	{ IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL" },
+	{ 0, "no flags" },
+	{ 0, NULL },
+};
+
+static const struct wish low_latency[] = {
+	{ IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SQPOLL, "SQPOLL" },
+	{ IORING_SETUP_SUBMIT_ALL | DEFERRED, "DEFER_TASKRUN" },
+	{ IORING_SETUP_SUBMIT_ALL | COOPERATIVE, "COOP_TASKRUN" },
+	{ 0, "no flags" },
+	{ 0, NULL },
+};
+
+static const struct wish high_throughput[] = {
+	{ IORING_SETUP_SUBMIT_ALL | DEFERRED, "DEFER_TASKRUN" },
+	{ IORING_SETUP_SUBMIT_ALL | COOPERATIVE, "COOP_TASKRUN" },
+	{ 0, "no flags" },
+	{ 0, NULL },
+};
+
+/* So that another thread's use of the ring is refused by the kernel. */
+static const struct wish development[] = {
+	{ IORING_SETUP_SUBMIT_ALL | COOPERATIVE | IORING_SETUP_SINGLE_ISSUER,
+	  "SINGLE_ISSUER" },
+	{ IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL" },
+	{ 0, "no flags" },
+	{ 0, NULL },
+};
+
+static const struct wish *wishes_of(unsigned int preset)
+{
+	switch (preset) {
+	case SAFERRING_PRESET_LOW_LATENCY:
+		return low_latency;
+	case SAFERRING_PRESET_HIGH_THROUGHPUT:
+		return high_throughput;
+	case SAFERRING_PRESET_DEVELOPMENT:
+		return development;
+	default:
+		return plain;
+	}
+}
+
+/* What the program's flags add to every wish. */
+static unsigned int demanded(unsigned int flags)
+{
+	unsigned int setup = 0;
+
+	if (flags & SAFERRING_RING_SQPOLL)
+		setup |= IORING_SETUP_SQPOLL;
+	if (flags & SAFERRING_RING_IOPOLL)
+		setup |= IORING_SETUP_IOPOLL;
+	if (flags & SAFERRING_RING_ONE_THREAD)
+		setup |= DEFERRED;
+	if (flags & SAFERRING_RING_COMMANDS)
+		setup |= IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
+	return setup;
+}
+
+/* Flags that the kernel does not take together. */
+static unsigned int reconcile(unsigned int setup)
+{
+	if (setup & IORING_SETUP_SQPOLL)
+		setup &= ~(COOPERATIVE | DEFERRED);
+	if (setup & IORING_SETUP_DEFER_TASKRUN)
+		setup &= ~IORING_SETUP_COOP_TASKRUN;
+	return setup;
+}
+
+static void note(struct saferring_ring *ring, const char *name,
+		 const char *what)
+{
+	const size_t used = strlen(ring->setup);
+
+	snprintf(ring->setup + used, sizeof(ring->setup) - used, "%s%s: %s",
+		 used ? "; " : "", name, what);
+}
+
+static bool worth_trying(struct saferring_ring *ring, const struct wish *wish)
+{
+	char text[64];
+
+	if (!(wish->flags & IORING_SETUP_SQPOLL) ||
+	    sysconf(_SC_NPROCESSORS_ONLN) >= SQPOLL_CPUS)
+		return true;
+	snprintf(text, sizeof(text), "not with fewer than %d CPUs",
+		 SQPOLL_CPUS);
+	note(ring, wish->name, text);
+	return false;
+}
+
+static bool may_go_on(int error)
+{
+	return error == -EINVAL || error == -EPERM;
+}
+
+int sr_setup(struct saferring_ring *ring,
+	     const struct saferring_ring_options *options)
+{
+	const struct wish *wish = wishes_of(options->preset);
+	const unsigned int more = demanded(options->flags);
+	int error = -EINVAL;
+
+	for (; wish->name; wish++) {
+		if (!worth_trying(ring, wish))
+			continue;
+		error = sr_uring_open(ring, reconcile(wish->flags | more),
+				      options);
+		if (!error)
+			break;
+		note(ring, wish->name, strerror(-error));
+		if (!may_go_on(error))
+			return error;
+	}
+	if (error)
+		return error;
+	note(ring, wish->name, "in use");
+	if (ring->setup_flags & IORING_SETUP_DEFER_TASKRUN)
+		note(ring, "registered ring descriptor",
+		     sr_uring_register_self(ring) ? "refused" : "in use");
+	return 0;
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How rings are set up: flags, presets, sizes, commands to drivers.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/nvme_ioctl.h>
+#include <liburing.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include "common.h"
+
+#define DEPTH 8U
+
+static int up(void **state)
+{
+	*state = stage_up(0, DEPTH, 0);
+	return 0;
+}
+
+static int down(void **state)
+{
+	struct stage *stage = *state;
+
+	if (stage->ring)
+		assert_int_equal(saferring_ring_destroy(stage->ring,
+							DESTROY_MS),
+				 0);
+	stage->ring = NULL;
+	assert_all_back(stage->pool);
+	stage_down(stage);
+	return 0;
+}
+
+static int try_ring(struct stage *stage, unsigned int flags,
+		    unsigned int preset, unsigned int completions)
+{
+	struct saferring_ring_options options;
+
+	SAFERRING_OPTIONS_INIT(&options);
+	options.depth = DEPTH;
+	options.pools = &stage->pool;
+	options.pool_count = 1;
+	options.flags = flags;
+	options.preset = preset;
+	options.completions = completions;
+	options.poll_ms = 50;
+	return saferring_ring_create(&options, &stage->ring);
+}
+
+/* A ring as demanded, or a skip. */
+static void need_ring(struct stage *stage, unsigned int flags)
+{
+	const int result = try_ring(stage, flags, 0, 0);
+
+	if (result == -EINVAL || result == -EPERM)
+		SKIP("%s", saferring_error_last()->what);
+	assert_int_equal(result, 0);
+}
+
+static struct saferring_ring_info info_of(const struct stage *stage)
+{
+	struct saferring_ring_info info = { .size = sizeof(info) };
+
+	assert_int_equal(saferring_ring_info(stage->ring, &info), 0);
+	return info;
+}
+
+/* Read a file DEPTH blocks at a time, many times around the queue. */
+static void read_much(struct stage *stage)
+{
+	const unsigned int blocks = 20 * DEPTH;
+	const int fd = pattern_file(blocks * BUFFER_SIZE);
+	struct saferring_completion c[DEPTH];
+	unsigned int next = 0, done = 0;
+	int count, number;
+
+	while (done < blocks) {
+		while (next < blocks && next - done < DEPTH) {
+			assert_int_equal(
+				saferring_ring_read(stage->ring, fd,
+						    get(stage->pool), 0,
+						    BUFFER_SIZE,
+						    next * BUFFER_SIZE, next),
+				0);
+			next++;
+		}
+		count = saferring_ring_wait(stage->ring, c, DEPTH, 1,
+					    SAFERRING_FOREVER);
+		assert_true(count >= 1);
+		for (number = 0; number < count; number++) {
+			assert_int_equal(c[number].result, BUFFER_SIZE);
+			assert_pattern(bytes_of(c[number].pool,
+						c[number].buffer),
+				       c[number].user_data * BUFFER_SIZE,
+				       BUFFER_SIZE);
+			put(c[number].pool, c[number].buffer);
+		}
+		done += (unsigned int)count;
+	}
+	close(fd);
+}
+
+static void withdraw_and_drop(struct stage *stage)
+{
+	struct saferring_completion c;
+	int pipe[2];
+
+	assert_int_equal(pipe2(pipe, O_CLOEXEC), 0);
+	assert_int_equal(saferring_ring_read(stage->ring, pipe[0],
+					     get(stage->pool), 0, 8, -1, 1),
+			 0);
+	assert_int_equal(saferring_ring_withdraw(stage->ring), 1);
+	expect(stage->ring, 1, -ECANCELED);
+	assert_int_equal(saferring_ring_read(stage->ring, pipe[0],
+					     get(stage->pool), 0, 8, -1, 2),
+			 0);
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	assert_int_equal(saferring_ring_drop(stage->ring,
+					     saferring_ring_find(stage->ring,
+								 2)),
+			 0);
+	assert_int_equal(saferring_ring_wait(stage->ring, &c, 1, 1,
+					     SAFERRING_FOREVER),
+			 0);
+	assert_all_back(stage->pool);
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
+static void every_preset_works_and_says_what_it_is(void **state)
+{
+	struct stage *stage = *state;
+	unsigned int preset;
+
+	for (preset = 0; preset <= SAFERRING_PRESET_PRODUCTION; preset++) {
+		assert_int_equal(try_ring(stage, 0, preset, 0), 0);
+		assert_non_null(strstr(info_of(stage).setup, ": in use"));
+		print_message("# preset %u: %s\n", preset,
+			      info_of(stage).setup);
+		read_much(stage);
+		withdraw_and_drop(stage);
+		assert_int_equal(saferring_ring_destroy(stage->ring,
+							DESTROY_MS),
+				 0);
+		stage->ring = NULL;
+	}
+	assert_int_equal(try_ring(stage, 0, preset, 0), -EINVAL);
+	assert_error(-EINVAL, SAFERRING_REASON_ARGUMENT);
+}
+
+static void a_thread_of_the_kernels_looks_for_entries(void **state)
+{
+	struct stage *stage = *state;
+
+	need_ring(stage, SAFERRING_RING_SQPOLL);
+	assert_true(info_of(stage).setup_flags & IORING_SETUP_SQPOLL);
+	read_much(stage);
+	withdraw_and_drop(stage);
+}
+
+static void one_thread_has_its_work_deferred(void **state)
+{
+	struct stage *stage = *state;
+
+	need_ring(stage, SAFERRING_RING_ONE_THREAD);
+	assert_true(info_of(stage).setup_flags & IORING_SETUP_DEFER_TASKRUN);
+	assert_non_null(strstr(info_of(stage).setup,
+			       "registered ring descriptor: in use"));
+	read_much(stage);
+	withdraw_and_drop(stage);
+}
+
+static void *use_from_another_thread(void *argument)
+{
+	struct stage *stage = argument;
+
+	assert_int_equal(saferring_ring_nop(stage->ring, 1), 0);
+	assert_true(saferring_ring_submit(stage->ring) < 0);
+	return NULL;
+}
+
+static void another_thread_is_refused_a_ring_of_one(void **state)
+{
+	struct stage *stage = *state;
+	pthread_t thread;
+
+	need_ring(stage, SAFERRING_RING_ONE_THREAD);
+	assert_int_equal(pthread_create(&thread, NULL, use_from_another_thread,
+					stage),
+			 0);
+	pthread_join(thread, NULL);
+	expect(stage->ring, 1, 0);
+}
+
+static void a_polled_ring_completes(void **state)
+{
+	struct stage *stage = *state;
+
+	need_ring(stage, SAFERRING_RING_IOPOLL);
+	assert_int_equal(saferring_ring_nop(stage->ring, 1), 0);
+	expect(stage->ring, 1, 0);
+}
+
+static void a_ring_for_commands_reads_as_well(void **state)
+{
+	struct stage *stage = *state;
+
+	need_ring(stage, SAFERRING_RING_COMMANDS);
+	read_much(stage);
+	withdraw_and_drop(stage);
+}
+
+static void a_command_needs_a_ring_for_it(void **state)
+{
+	struct stage *stage = *state;
+	const struct nvme_uring_cmd nvme = { 0 };
+	char command[SAFERRING_COMMAND_MAX + 1] = { 0 };
+	const int fd = pattern_file(1);
+
+	assert_int_equal(try_ring(stage, 0, 0, 0), 0);
+	if (!saferring_ring_supports(stage->ring,
+				     SAFERRING_OPERATION_COMMAND))
+		SKIP("%s", saferring_error_last()->what);
+	assert_int_equal(saferring_ring_nvme(stage->ring, fd, &nvme, NULL, 1),
+			 -EINVAL);
+	assert_error(-EINVAL, SAFERRING_REASON_ARGUMENT);
+	assert_int_equal(saferring_ring_destroy(stage->ring, DESTROY_MS), 0);
+	need_ring(stage, SAFERRING_RING_COMMANDS);
+	assert_int_equal(saferring_ring_command(stage->ring, fd, 1, command,
+						sizeof(command), NULL, 0, 1),
+			 -EINVAL);
+	assert_int_equal(saferring_ring_command(stage->ring, fd, 1, command, 0,
+						NULL, 0, 1),
+			 -EINVAL);
+	/* A file that knows no commands. */
+	assert_int_equal(saferring_ring_command(stage->ring, fd, 1, command,
+						SAFERRING_COMMAND_MAX, NULL, 0,
+						1),
+			 0);
+	expect(stage->ring, 1, -EOPNOTSUPP);
+	close(fd);
+}
+
+/* The first block of the namespace, once by the file and once by a command. */
+static void an_nvme_command_reads_what_is_on_the_disk(void **state)
+{
+	struct stage *stage = *state;
+	const int device = open("/dev/ng0n1", O_RDWR | O_CLOEXEC);
+	const int disk = open("/dev/nvme0n1", O_RDONLY | O_CLOEXEC);
+	struct nvme_uring_cmd command = { .opcode = 2, .nsid = 1,
+					  .cdw12 = 7 };
+	static unsigned char bytes[4096];
+	struct saferring_range range = { .length = 4096 };
+	struct saferring_completion c;
+
+	if (device < 0 || disk < 0)
+		SKIP("no NVMe disk: /dev/ng0n1 or /dev/nvme0n1: %s",
+		     strerror(errno));
+	need_ring(stage, SAFERRING_RING_COMMANDS);
+	range.buffer = get(stage->pool);
+	memset(bytes_of(stage->pool, range.buffer), 0xee, 4096);
+	assert_int_equal(pread(disk, bytes, 4096, 0), 4096);
+	QUEUE(saferring_ring_nvme(stage->ring, device, &command, &range, 1));
+	c = next_of(stage->ring);
+	assert_int_equal(c.operation, SAFERRING_OPERATION_COMMAND);
+	assert_int_equal(c.result, 0);
+	assert_memory_equal(bytes_of(c.pool, c.buffer), bytes, 4096);
+	put(c.pool, c.buffer);
+	close(device);
+	close(disk);
+}
+
+static void room_for_completions_has_limits(void **state)
+{
+	struct stage *stage = *state;
+
+	assert_int_equal(try_ring(stage, 0, 0, DEPTH - 1), -EINVAL);
+	assert_error(-EINVAL, SAFERRING_REASON_ARGUMENT);
+	assert_int_equal(try_ring(stage, 0, 0,
+				  SAFERRING_RING_COMPLETIONS_MAX + 1),
+			 -EINVAL);
+	assert_int_equal(try_ring(stage, 0, 0, SAFERRING_RING_COMPLETIONS_MAX),
+			 0);
+	assert_int_equal(saferring_ring_destroy(stage->ring, DESTROY_MS), 0);
+	assert_int_equal(try_ring(stage, 0, 0, DEPTH), 0);
+}
+
+static int connected(int ends[2])
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t length = sizeof(address);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)&address, length) || listen(fd, 1) ||
+	    getsockname(fd, (struct sockaddr *)&address, &length))
+		return -1;
+	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(ends[0], (struct sockaddr *)&address, length))
+		return -1;
+	ends[1] = accept(fd, NULL, NULL);
+	return close(fd);
+}
+
+/* Two completions for each, in a queue that has room for one. */
+static void completions_beyond_the_room_are_not_lost(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_range range = { .length = BUFFER_SIZE };
+	static char bytes[DEPTH * BUFFER_SIZE];
+	unsigned int number, seen = 0, back = 0;
+	int ends[2] = { -1, -1 };
+
+	assert_int_equal(try_ring(stage, 0, 0, DEPTH), 0);
+	assert_int_equal(connected(ends), 0);
+	for (number = 0; number < DEPTH; number++) {
+		range.buffer = get(stage->pool);
+		QUEUE(saferring_ring_send_zc(stage->ring, ends[0], &range, 0,
+					     number));
+	}
+	assert_int_equal(saferring_ring_submit(stage->ring), DEPTH);
+	assert_int_equal(recv(ends[1], bytes, sizeof(bytes), MSG_WAITALL),
+			 sizeof(bytes));
+	while (back < DEPTH) {
+		const struct saferring_completion c = next_of(stage->ring);
+
+		seen++;
+		assert_int_equal(c.result, BUFFER_SIZE);
+		if (!c.pool)
+			continue;
+		put(c.pool, c.buffer);
+		back++;
+	}
+	assert_in_range(seen, DEPTH, 2 * DEPTH);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+	const struct CMUnitTest tests[] = {
+		T(every_preset_works_and_says_what_it_is),
+		T(a_thread_of_the_kernels_looks_for_entries),
+		T(one_thread_has_its_work_deferred),
+		T(another_thread_is_refused_a_ring_of_one),
+		T(a_polled_ring_completes),
+		T(a_ring_for_commands_reads_as_well),
+		T(a_command_needs_a_ring_for_it),
+		T(an_nvme_command_reads_what_is_on_the_disk),
+		T(room_for_completions_has_limits),
+		T(completions_beyond_the_room_are_not_lost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
