@@ -167,6 +167,11 @@ void sr_buffer_leave(struct saferring_pool *pool,
 		set(pool, leaving->handle, leaving->what);
 }
 
+void sr_buffer_reach(struct saferring_pool *pool, uint64_t handle)
+{
+	clear(pool, handle);
+}
+
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle)
 {
 	clear(pool, handle);

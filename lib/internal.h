@@ -494,6 +494,8 @@ void sr_depth_end(struct saferring_pool *pool);
 void sr_buffer_leave(struct saferring_pool *pool,
 		     const struct sr_leaving *leaving);
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle);
+/* In between: the library itself is about to touch the buffer. */
+void sr_buffer_reach(struct saferring_pool *pool, uint64_t handle);
 /* 0, or -EINVAL if O_DIRECT could not work, with its detail. */
 int sr_check_alignment(struct saferring_pool *pool, const char *operation,
 		       int fd, uint64_t address, size_t length,

@@ -208,8 +208,11 @@ static void finish_message(struct saferring_ring *ring,
 		.flags = (uint32_t)payload->message.msg_flags,
 	};
 
-	if (payload->first && !(ring->any_gone && sr_record_gone(operation)))
-		memcpy(payload->iovec[0].iov_base, &header, sizeof(header));
+	if (!payload->first || (ring->any_gone && sr_record_gone(operation)))
+		return;
+	if (operation->pool->depth)
+		sr_buffer_reach(operation->pool, sr_tag_handle(operation->word));
+	memcpy(payload->iovec[0].iov_base, &header, sizeof(header));
 }
 
 /* What the kernel left beside its result. */
