@@ -60,8 +60,7 @@ static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 		       uint64_t user_data)
 {
 	struct sr_draft draft;
-	const struct sr_place place = { fd, offset };
-	int error = sr_draft_at(ring, kind, &range, 1, &place, &draft);
+	int error = sr_draft(ring, kind, &range, 1, &draft);
 
 	if (error)
 		return error;

@@ -509,7 +509,7 @@ static int open_ring(struct saferring_ring *ring,
 	else
 		error = sr_setup(ring, options);
 	if (error)
-		return sr_uring_fail(error, "ring_create", ring->name);
+		return error;
 	sr_uring_probe(ring);
 	error = set_fixed(ring, options->flags);
 	if (error && !uring)

@@ -99,7 +99,6 @@ struct sr_payload {
  * struct sr_kind - what the library knows of a kind of operation
  * @name: for people
  * @function: public function that queues it, without its prefix
- * @flight: how a buffer is that it has
  * @opcode: what the kernel calls it
  * @needs: another opcode, as old as what this kind needs beyond @opcode
  * @since: the kernel that has it
@@ -108,7 +107,6 @@ struct sr_payload {
 struct sr_kind {
 	const char *name;
 	const char *function;
-	const char *flight;
 	uint8_t opcode;
 	uint8_t needs;
 	const char *since;
@@ -119,8 +117,9 @@ struct sr_kind {
 #define SR_KIND_MULTISHOT (1U << 1) /* F_MORE: there will be more results */
 #define SR_KIND_ZEROCOPY  (1U << 2) /* F_MORE: there will be a notification */
 #define SR_KIND_VECTOR	  (1U << 4) /* it takes an iovec for one range, too */
-#define SR_KIND_SENDS	  (1U << 5) /* the kernel only reads its buffers */
+#define SR_KIND_READS	  (1U << 5) /* the kernel only reads its buffers */
 #define SR_KIND_EXPIRES	  (1U << 3) /* -ETIME is what it is for */
+#define SR_KIND_READS	  (1U << 5) /* the kernel reads the buffer */
 
 extern const struct sr_kind sr_kinds[SAFERRING_OPERATIONS]; /* kinds.c */
 
@@ -184,7 +183,8 @@ struct sr_watch {
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
  * @attached: by id of pool: its attachment, or NULL
- * @by_pool: the same, for READ and WRITE by their short way; all NULL if the
+ * @by_pool: the same, for READ and WRITE by their short way: of pools without
+ *	a depth; all NULL if the
  *	ring's entries are of another size
  */
 struct saferring_ring {
@@ -424,16 +424,9 @@ struct sr_draft {
 	struct sr_payload *payload;
 	struct io_uring_sqe *sqe;
 	unsigned int kind;
-	const struct sr_place *place;
 	void *address;
 	size_t length;
 	int fixed_index;
-};
-
-/* Where in a file an operation takes place. */
-struct sr_place {
-	int fd;
-	uint64_t offset;
 };
 
 /*
@@ -444,9 +437,6 @@ struct sr_place {
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft);
-int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
-		const struct saferring_range *ranges, unsigned int count,
-		const struct sr_place *place, struct sr_draft *draft);
 /* Queue it. Returns 0. */
 int sr_queue(struct sr_draft *draft, uint64_t user_data);
 /* Address and length of a draft's ranges to the SQE, for one range only. */

@@ -46,8 +46,8 @@ struct saferring_range {
 /* Bits of saferring_ring_options.flags. */
 #define SAFERRING_RING_REQUIRE_FIXED (1U << 0) /* or else fail */
 #define SAFERRING_RING_AVOID_FIXED   (1U << 1) /* do not register at all */
-#define SAFERRING_RING_REQUIRE_URING (1U << 8) /* or else fail */
-#define SAFERRING_RING_AVOID_URING   (1U << 9) /* use threads instead */
+#define SAFERRING_RING_REQUIRE_URING (1U << 16) /* or else fail */
+#define SAFERRING_RING_AVOID_URING   (1U << 17) /* use threads instead */
 /*
  * Completions that are of no operation of this ring are handed out, as being of
  * SAFERRING_OPERATION_FOREIGN, with the CQE's user_data, result and, as extra,
