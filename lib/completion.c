@@ -319,7 +319,9 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 static unsigned int most_to_wait_for(const struct saferring_ring *ring,
 				     unsigned int min)
 {
-	return ring->multishots ? min : SR_MIN(min, sr_ring_busy(ring));
+	return ring->multishots ? min : 
+				  SR_MIN(min, sr_ring_busy(ring) -
+						      ring->parked);
 }
 
 /*

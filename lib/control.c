@@ -163,6 +163,19 @@ static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 	return 0;
 }
 
+static int fail_step(const struct saferring_ring *ring)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_BUSY,
+			       .operation = "ring_drop",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "saferring_batch_cancel()",
+		       },
+		       "the operation is a step of a batch");
+}
+
 int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
 {
 	struct sr_operation *record;
@@ -174,6 +187,9 @@ int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
 	record = named(ring, operation);
 	if (!record || record->special & SR_SPECIAL_DROP)
 		return fail_ended(ring, "ring_drop");
+	if (record->special & SR_SPECIAL_SLOW &&
+	    sr_state_of(ring, record)->batch)
+		return fail_step(ring);
 	return drop(ring, record);
 }
 

@@ -257,6 +257,8 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 
 unsigned int sr_ring_prepare(struct saferring_ring *ring)
 {
+	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
+		sr_batches_release(ring);
 	sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->any_gone))
 		disarm_gone(ring);

@@ -591,6 +591,7 @@ static void drain(struct saferring_ring *ring, unsigned int timeout_ms)
 	const uint64_t start = now_ms(), deadline = start + timeout_ms;
 	uint64_t again = start, now;
 
+	sr_batches_end(ring);
 	sr_ring_withdraw_all(ring);
 	for (;;) {
 		sr_ring_return_completed(ring);

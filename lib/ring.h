@@ -63,6 +63,8 @@ struct sr_operation {
  * @flags: of the completion, of a record that is pending
  * @next: record of the next buffer of the same operation
  * @group: provided buffers that it takes, or NULL
+ * @batch: the batch that it is a step of, or NULL
+ * @step: which one
  */
 struct sr_state {
 	int32_t result;
@@ -70,6 +72,8 @@ struct sr_state {
 	uint32_t next;
 	uint64_t extra;
 	struct saferring_group *group;
+	struct saferring_batch *batch;
+	uint32_t step;
 };
 
 /*
@@ -155,6 +159,10 @@ struct sr_watch {
  * @pending_count: their number
  * @doomed: keys of operations that are to be cancelled
  * @doomed_count: their number
+ * @held: records of steps of batches that are not queued
+ * @parked: those among them whose batch is not submitted
+ * @ready_steps: steps that can be queued
+ * @batches: the batches
  * @multishots: multishot operations in use
  * @one_by_one: the kernel does not cancel all at once
  * @cancel_again: and it is to be done that way now
@@ -197,6 +205,9 @@ struct saferring_ring {
 	unsigned int pending_count;
 	unsigned int pending_mask;
 	unsigned int multishots;
+	unsigned int held;
+	unsigned int parked;
+	unsigned int ready_steps;
 	unsigned int doomed_count;
 	bool one_by_one;
 	bool cancel_again;
@@ -228,6 +239,7 @@ struct saferring_ring {
 	unsigned int fixed_buffers;
 	unsigned int files;
 	struct saferring_group *group[SAFERRING_GROUPS_MAX];
+	struct saferring_batch *batches;
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -248,7 +260,7 @@ static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
 static inline unsigned int sr_ring_in_flight(const struct saferring_ring *ring)
 {
 	return sr_ring_busy(ring) - (ring->queued - ring->requests) -
-	       ring->pending_count;
+	       ring->pending_count - ring->held;
 }
 
 extern struct saferring_ring *sr_rings; /* under the registry lock */
@@ -395,7 +407,7 @@ unsigned int sr_ring_prepare(struct saferring_ring *ring);
 /* Whether there is anything to be shown to it. */
 static inline bool sr_ring_has_work(const struct saferring_ring *ring)
 {
-	return ring->queued || ring->doomed_count;
+	return ring->queued || ring->doomed_count || ring->ready_steps;
 }
 
 /* Have an SQE fail, and with it those that are linked to it. */
@@ -519,6 +531,14 @@ uint32_t sr_note_gone(struct saferring_ring *ring,
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out);
 
+/* batch.c */
+/* Queue the steps that wait for nothing any more. */
+void sr_batches_release(struct saferring_ring *ring);
+/* A step has ended, whatever its buffers are doing. */
+void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
+			 int32_t result);
+void sr_batches_end(struct saferring_ring *ring);
+
 /* adopt.c */
 void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
 int sr_fail_beside(const struct saferring_ring *ring, const char *function)
@@ -559,6 +579,8 @@ unsigned int sr_uring_ready(struct saferring_ring *ring);
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
+/* Take back the SQE that was queued last. */
+void sr_uring_unqueue_last(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */
 void sr_uring_withdraw(struct saferring_ring *ring);
 /*

@@ -203,16 +203,24 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		&ring->payload[sr_record_number(operation)];
 	const bool slow = operation->special & SR_SPECIAL_SLOW;
 	const bool bytes = kind_of(operation)->flags & SR_KIND_BYTES;
+	struct sr_state *state = sr_state_of(ring, operation);
 	struct sr_operation *part = operation, *next;
+	struct saferring_batch *batch = NULL;
 	unsigned int number = 0;
+	uint32_t step = 0;
 	int32_t share;
 
 	if (!slow)
-		sr_state_of(ring, operation)->extra = 0;
+		state->extra = 0;
 	if (kind_of(operation)->flags & SR_KIND_MULTISHOT)
 		ring->multishots--;
-	if (slow && sr_state_of(ring, operation)->group)
-		sr_state_of(ring, operation)->group->users--;
+	if (slow && state->group)
+		state->group->users--;
+	if (slow && state->batch) {
+		batch = state->batch;
+		step = state->step;
+		state->batch = NULL;
+	}
 	for (; part; part = next, number++) {
 		next = slow ? sr_record_next(ring, part) : NULL;
 		share = result;
@@ -222,6 +230,8 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		sr_pend(ring, part, share,
 			flags | (next ? SAFERRING_COMPLETION_MORE : 0));
 	}
+	if (batch)
+		sr_batch_step_ended(batch, step, result);
 }
 
 /* What the kernel left beside its result. */

@@ -305,6 +305,23 @@ int sr_uring_cancel_all(struct saferring_ring *ring)
 }
 
 /*
+ * After a submission that failed the kernel's tail may be behind the entry
+ * already. It has not looked, without SQPOLL; with it such an entry is not
+ * counted as queued.
+ */
+void sr_uring_unqueue_last(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+
+	sq->sqe_tail--;
+	ring->queued--;
+	if (ring->flushes || sq->sqe_head != sq->sqe_tail + 1)
+		return;
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+}
+
+/*
  * liburing keeps the n-th entry of the queue in the n-th SQE, so stepping its
  * own head and tail and the kernel's tail back empties the queue. With SQPOLL
  * the kernel's tail is where it is to be.
