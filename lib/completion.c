@@ -153,6 +153,8 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 		return to;
 	}
 	to += sr_complete_special(ring, operation, cqe, to);
+	if (SAFERRING_LIKELY(!ring->pending_count))
+		return to;
 	return to + take_pending(ring, to, (unsigned int)(end - to));
 }
 
