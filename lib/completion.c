@@ -155,6 +155,8 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 		return to;
 	}
 	to += sr_complete_special(ring, operation, cqe, to);
+	if (SAFERRING_LIKELY(!ring->pending_count))
+		return to;
 	return to + take_pending(ring, to, (unsigned int)(end - to));
 }
 
@@ -224,11 +226,12 @@ static unsigned int take(struct saferring_ring *ring,
 			 struct saferring_completion *completions,
 			 unsigned int max)
 {
-	unsigned int count;
+	unsigned int count = 0;
 
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
-	count = take_pending(ring, completions, max);
+	if (SAFERRING_UNLIKELY(ring->pending_count))
+		count = take_pending(ring, completions, max);
 	if (SAFERRING_UNLIKELY(ring->wide))
 		return count + take_wide(ring, completions + count,
 					 max - count);
@@ -290,18 +293,26 @@ static uint64_t left_until(uint64_t deadline)
 	return now < deadline ? deadline - now : 0;
 }
 
-/* Submit, and wait for @min completions, pending ones counted. */
+/*
+ * Submit, and wait for @min completions, pending ones counted. The kernel counts
+ * those that are in the ring already, so with something to submit there is no
+ * need to look at them before.
+ */
 static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			   uint64_t deadline)
 {
+	unsigned int ready = 0;
 	uint64_t left;
-	unsigned int wanted;
 	int error;
 
+	if (!sr_ring_has_work(ring))
+		ready = sr_uring_ready(ring);
 	for (;;) {
+		const unsigned int there = ready + ring->pending_count;
+		unsigned int wanted = 0;
+
 		left = left_until(deadline);
-		wanted = 0;
-		if (sr_uring_ready(ring) + ring->pending_count < min && left)
+		if (there < min && left)
 			wanted = min - ring->pending_count;
 		if (!wanted && !sr_ring_has_work(ring))
 			return 0;
@@ -312,6 +323,7 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			return error;
 		if (!wanted)
 			return 0;
+		ready = sr_uring_ready(ring);
 	}
 }
 

@@ -411,7 +411,9 @@ int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
 		return error;
 	draft->payload = sr_payload_of(ring, draft->operation);
 	draft->sqe = take_entry(ring);
-	memset(draft->sqe, 0, sizeof(*draft->sqe) << ring->wide);
+	memset(draft->sqe, 0, sizeof(*draft->sqe));
+	if (SAFERRING_UNLIKELY(ring->wide))
+		memset(draft->sqe + 1, 0, sizeof(*draft->sqe));
 	draft->sqe->opcode = sr_kinds[kind].opcode;
 	draft->sqe->fd = -1;
 	return 0;

@@ -415,7 +415,23 @@ void sr_disarm(struct saferring_ring *ring, struct io_uring_sqe *sqe,
 	       struct sr_operation *operation, int result);
 /* The region of a record's buffer is known to be gone. */
 bool sr_record_gone(const struct sr_operation *operation);
-void sr_look_at_regions(struct saferring_ring *ring);
+/* A region of some device was revoked: find out which. */
+void sr_regions_changed(struct saferring_ring *ring) __attribute__((cold));
+
+/* One load a device: the word stands still as long as no region goes. */
+static inline void sr_look_at_regions(struct saferring_ring *ring)
+{
+	bool changed = false;
+	size_t number;
+
+	for (number = 0; number < ring->watch_count; number++)
+		changed |= __atomic_load_n(ring->watch[number].revocations,
+					   __ATOMIC_ACQUIRE) !=
+			   ring->watch[number].seen;
+	if (SAFERRING_UNLIKELY(changed))
+		sr_regions_changed(ring);
+}
+
 int sr_ring_withdraw_all(struct saferring_ring *ring);
 
 /* ---- queue.c: the way of all other operations ---- */
@@ -574,7 +590,15 @@ void sr_uring_probe(struct saferring_ring *ring);
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns);
 /* Completions in the ring; lets the kernel bring up those that it still has. */
-unsigned int sr_uring_ready(struct saferring_ring *ring);
+unsigned int sr_uring_ready_inside(struct saferring_ring *ring);
+
+static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
+{
+	const unsigned int ready = io_uring_cq_ready(&ring->uring);
+
+	return SAFERRING_LIKELY(ready) ? ready : sr_uring_ready_inside(ring);
+}
+
 /* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */

@@ -162,8 +162,8 @@ void sr_uring_unregister_group(struct saferring_ring *ring,
 	io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
-static int enter(struct saferring_ring *ring, unsigned int min,
-		 uint64_t timeout_ns)
+static int enter_until(struct saferring_ring *ring, unsigned int min,
+		       uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -171,15 +171,21 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 	};
 	struct io_uring_cqe *cqe;
 
-	if (!min)
-		return io_uring_submit(&ring->uring);
-	if (timeout_ns == SAFERRING_FOREVER)
-		return io_uring_submit_and_wait(&ring->uring, min);
 	/* Without this liburing would put a timeout into our queue. */
 	if (!(ring->uring.features & IORING_FEAT_EXT_ARG))
 		return -EOPNOTSUPP;
 	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, min, &time,
 						NULL);
+}
+
+static int enter(struct saferring_ring *ring, unsigned int min,
+		 uint64_t timeout_ns)
+{
+	if (!min)
+		return io_uring_submit(&ring->uring);
+	if (SAFERRING_LIKELY(timeout_ns == SAFERRING_FOREVER))
+		return io_uring_submit_and_wait(&ring->uring, min);
+	return enter_until(ring, min, timeout_ns);
 }
 
 /* Requests lie behind all operations, and what was not taken of them goes. */
@@ -230,15 +236,14 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	return (int)(taken - requests);
 }
 
-unsigned int sr_uring_ready(struct saferring_ring *ring)
+unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 {
 	const unsigned int inside =
 		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
-	unsigned int ready = io_uring_cq_ready(&ring->uring);
 
-	if (ready || (!ring->polled &&
-		      !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside)))
-		return ready;
+	if (!ring->polled &&
+	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+		return 0;
 	ring->stats.enters++;
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
