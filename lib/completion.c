@@ -119,10 +119,12 @@ static unsigned int take_pending(struct saferring_ring *ring,
 static void odd_completion(struct saferring_ring *ring,
 			   const struct io_uring_cqe *cqe)
 {
-	if (cqe->user_data == SR_KEY_CANCEL)
-		ring->cancel_result = cqe->res;
-	else
+	if (cqe->user_data != SR_KEY_CANCEL) {
 		report_foreign(ring, cqe->user_data);
+	} else if (cqe->res == -EINVAL) {
+		ring->one_by_one = true;
+		ring->cancel_again = true;
+	}
 }
 
 /* The program's own, or another ring's message. */

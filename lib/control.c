@@ -134,6 +134,17 @@ static bool is_pending(const struct saferring_ring *ring, uint32_t record)
 	return false;
 }
 
+/* Some of its buffers may be waiting to be handed out already. */
+static void mark_dropped(struct saferring_ring *ring,
+			 struct sr_operation *operation)
+{
+	const bool slow = operation->special & SR_SPECIAL_SLOW;
+
+	for (; operation; operation = slow ? sr_record_next(ring, operation) :
+					     NULL)
+		operation->special |= SR_SPECIAL_DROP;
+}
+
 /* There is room for each operation once among the doomed. */
 static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 {
@@ -148,7 +159,7 @@ static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 	else if (!ring->beside && !is_pending(ring, number) &&
 		 ring->doomed_count < ring->depth)
 		ring->doomed[ring->doomed_count++] = operation->key;
-	operation->special |= SR_SPECIAL_DROP;
+	mark_dropped(ring, operation);
 	return 0;
 }
 

@@ -374,7 +374,8 @@ static int check_draft(struct saferring_ring *ring, unsigned int kind,
 	if (count > SAFERRING_RANGES_MAX + 1)
 		return sr_refuse(ring, kind, "%u ranges, at most %d", count,
 				 SAFERRING_RANGES_MAX);
-	if (!ring->free_count)
+	/* With buffers their misuse is to be told first. */
+	if (!count && !ring->free_count)
 		return sr_fail_depth(ring, kind);
 	return ring->beside ? check_beside(ring, kind) : 0;
 }

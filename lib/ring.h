@@ -156,7 +156,8 @@ struct sr_watch {
  * @doomed: keys of operations that are to be cancelled
  * @doomed_count: their number
  * @multishots: multishot operations in use
- * @cancel_result: what the last request to cancel came to
+ * @one_by_one: the kernel does not cancel all at once
+ * @cancel_again: and it is to be done that way now
  * @fixed: the regions are registered
  * @any_gone: a region of some pool is gone
  * @polled: completions come only to those who ask the kernel
@@ -197,7 +198,8 @@ struct saferring_ring {
 	unsigned int pending_mask;
 	unsigned int multishots;
 	unsigned int doomed_count;
-	int cancel_result;
+	bool one_by_one;
+	bool cancel_again;
 	bool fixed;
 	bool any_gone;
 	bool polled;

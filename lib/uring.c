@@ -302,8 +302,8 @@ static int cancel_each(struct saferring_ring *ring)
 
 int sr_uring_cancel_all(struct saferring_ring *ring)
 {
-	return ring->cancel_result == -EINVAL ? cancel_each(ring) :
-						cancel_any(ring);
+	ring->cancel_again = false;
+	return ring->one_by_one ? cancel_each(ring) : cancel_any(ring);
 }
 
 /*
