@@ -10,6 +10,7 @@
 #include <time.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 static void report_foreign(struct saferring_ring *ring, uint64_t key)
 {
@@ -183,6 +184,8 @@ take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
 		const unsigned int position = *cq->khead & *cq->kring_mask;
 
 		to = take_other(ring, &cq->cqes[position << 1], to, end);
+		if (ring->latency)
+			sr_account_latencies(ring, position, position + 1);
 		io_uring_cq_advance(&ring->uring, 1);
 	}
 	return (unsigned int)(to - completions);
@@ -233,9 +236,11 @@ static unsigned int take(struct saferring_ring *ring,
 	if (SAFERRING_UNLIKELY(ring->pending_count))
 		count = take_pending(ring, completions, max);
 	if (SAFERRING_UNLIKELY(ring->wide))
-		return count + take_wide(ring, completions + count,
-					 max - count);
-	return count + take_ready(ring, completions + count, max - count);
+		count += take_wide(ring, completions + count, max - count);
+	else
+		count += take_ready(ring, completions + count, max - count);
+	SR_PROBE2(complete, ring->name, count);
+	return count;
 }
 
 static int check_reap(const struct saferring_ring *ring,

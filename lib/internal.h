@@ -289,6 +289,8 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @lock: for @store and @caches
  * @rings: number of rings created for it
  * @live_regions: regions that are not known to be gone
+ * @words: what has happened in it
+ * @counted: @words are in the statistics
  */
 struct saferring_pool {
 	struct saferring_pool_fast fast;
@@ -312,8 +314,8 @@ struct saferring_pool {
 	size_t region_count;
 	struct saferring_region *region[SAFERRING_POOL_REGIONS_MAX];
 	bool region_gone[SAFERRING_POOL_REGIONS_MAX];
-	uint64_t exhausted;
-	uint64_t misuses;
+	struct sr_pool_words *words;
+	bool counted;
 	struct saferring_pool *next;
 	char name[SR_NAME_MAX];
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "account.h"
 #include "internal.h"
 
 /*
@@ -247,6 +248,7 @@ static void fill(struct saferring_pool *pool)
 static void release(struct saferring_pool *pool)
 {
 	sr_depth_destroy(pool);
+	sr_account_pool_gone(pool);
 	sr_unmap(pool->fast.tags, pool->tags_length);
 	free(pool->store);
 	free(pool);
@@ -310,7 +312,9 @@ static int prepare(struct saferring_pool *pool,
 	pthread_mutex_init(&pool->lock, NULL);
 	sr_name(pool->name, options->name, "pool");
 	set_bases(pool, regions);
-	error = sr_depth_create(pool, options->depth);
+	error = sr_account_pool(pool);
+	if (!error)
+		error = sr_depth_create(pool, options->depth);
 	if (!error)
 		error = publish(pool, regions);
 	if (!error)
@@ -403,8 +407,8 @@ static void count_buffers(struct saferring_pool *pool,
 	stats->buffers = pool->count;
 	stats->buffer_size = pool->buffer_size;
 	count_states(pool, stats);
-	stats->exhausted = __atomic_load_n(&pool->exhausted, __ATOMIC_RELAXED);
-	stats->misuses = __atomic_load_n(&pool->misuses, __ATOMIC_RELAXED);
+	stats->exhausted = saferring_word_get(&pool->words->exhausted);
+	stats->misuses = saferring_word_get(&pool->words->misuses);
 }
 
 int saferring_pool_stats(struct saferring_pool *pool,

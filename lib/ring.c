@@ -10,6 +10,7 @@
 #include <time.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 #define DEPTH_DEFAULT 128
 #define CANCEL_AGAIN_MS 10
@@ -622,6 +623,7 @@ static void report_lost(const char *name, unsigned int left,
 	snprintf(error->cure, sizeof(error->cure),
 		 "saferring_quarantine_reap() takes them back when they end");
 	error->needed = left;
+	SR_PROBE2(quarantine, name, left);
 	sr_report(error);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 /*
  * With SQPOLL entries are taken while others are queued, and requests to cancel
@@ -231,6 +232,7 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	}
 	ring->stats.submitted += taken - requests;
 	sr_account_enter(&ring->stats, ring->words);
+	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;
 	return (int)(taken - requests);
