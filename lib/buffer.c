@@ -7,6 +7,7 @@
 #include <string.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 static int fail_exhausted(struct saferring_pool *pool)
 {
@@ -29,6 +30,7 @@ static int fail_exhausted(struct saferring_pool *pool)
 		return sr_fail(&fault, "all its regions are gone");
 	}
 	sr_count(&pool->words->exhausted);
+	SR_PROBE2(exhausted, pool->name, pool->count);
 	if (saferring_pool_stats(pool, &stats))
 		return saferring_error_last()->code;
 	return sr_fail(&fault,

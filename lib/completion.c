@@ -10,6 +10,7 @@
 #include <time.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 static void report_foreign(struct saferring_ring *ring, uint64_t key)
 {
@@ -118,10 +119,12 @@ static unsigned int take_pending(struct saferring_ring *ring,
 static void odd_completion(struct saferring_ring *ring,
 			   const struct io_uring_cqe *cqe)
 {
-	if (cqe->user_data == SR_KEY_CANCEL)
-		ring->cancel_result = cqe->res;
-	else
+	if (cqe->user_data != SR_KEY_CANCEL) {
 		report_foreign(ring, cqe->user_data);
+	} else if (cqe->res == -EINVAL) {
+		ring->one_by_one = true;
+		ring->cancel_again = true;
+	}
 }
 
 /* The program's own, or another ring's message. */
@@ -153,6 +156,8 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 		return to;
 	}
 	to += sr_complete_special(ring, operation, cqe, to);
+	if (SAFERRING_LIKELY(!ring->pending_count))
+		return to;
 	return to + take_pending(ring, to, (unsigned int)(end - to));
 }
 
@@ -179,6 +184,8 @@ take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
 		const unsigned int position = *cq->khead & *cq->kring_mask;
 
 		to = take_other(ring, &cq->cqes[position << 1], to, end);
+		if (ring->latency)
+			sr_account_latencies(ring, position, position + 1);
 		io_uring_cq_advance(&ring->uring, 1);
 	}
 	return (unsigned int)(to - completions);
@@ -222,15 +229,18 @@ static unsigned int take(struct saferring_ring *ring,
 			 struct saferring_completion *completions,
 			 unsigned int max)
 {
-	unsigned int count;
+	unsigned int count = 0;
 
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
-	count = take_pending(ring, completions, max);
+	if (SAFERRING_UNLIKELY(ring->pending_count))
+		count = take_pending(ring, completions, max);
 	if (SAFERRING_UNLIKELY(ring->wide))
-		return count + take_wide(ring, completions + count,
-					 max - count);
-	return count + take_ready(ring, completions + count, max - count);
+		count += take_wide(ring, completions + count, max - count);
+	else
+		count += take_ready(ring, completions + count, max - count);
+	SR_PROBE2(complete, ring->name, count);
+	return count;
 }
 
 static int check_reap(const struct saferring_ring *ring,
@@ -288,18 +298,26 @@ static uint64_t left_until(uint64_t deadline)
 	return now < deadline ? deadline - now : 0;
 }
 
-/* Submit, and wait for @min completions, pending ones counted. */
+/*
+ * Submit, and wait for @min completions, pending ones counted. The kernel counts
+ * those that are in the ring already, so with something to submit there is no
+ * need to look at them before.
+ */
 static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			   uint64_t deadline)
 {
+	unsigned int ready = 0;
 	uint64_t left;
-	unsigned int wanted;
 	int error;
 
+	if (!sr_ring_has_work(ring))
+		ready = sr_uring_ready(ring);
 	for (;;) {
+		const unsigned int there = ready + ring->pending_count;
+		unsigned int wanted = 0;
+
 		left = left_until(deadline);
-		wanted = 0;
-		if (sr_uring_ready(ring) + ring->pending_count < min && left)
+		if (there < min && left)
 			wanted = min - ring->pending_count;
 		if (!wanted && !sr_ring_has_work(ring))
 			return 0;
@@ -310,6 +328,7 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			return error;
 		if (!wanted)
 			return 0;
+		ready = sr_uring_ready(ring);
 	}
 }
 
@@ -317,7 +336,9 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 static unsigned int most_to_wait_for(const struct saferring_ring *ring,
 				     unsigned int min)
 {
-	return ring->multishots ? min : SR_MIN(min, sr_ring_busy(ring));
+	return ring->multishots ? min : 
+				  SR_MIN(min, sr_ring_busy(ring) -
+						      ring->parked);
 }
 
 /*

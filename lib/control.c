@@ -134,6 +134,17 @@ static bool is_pending(const struct saferring_ring *ring, uint32_t record)
 	return false;
 }
 
+/* Some of its buffers may be waiting to be handed out already. */
+static void mark_dropped(struct saferring_ring *ring,
+			 struct sr_operation *operation)
+{
+	const bool slow = operation->special & SR_SPECIAL_SLOW;
+
+	for (; operation; operation = slow ? sr_record_next(ring, operation) :
+					     NULL)
+		operation->special |= SR_SPECIAL_DROP;
+}
+
 /* There is room for each operation once among the doomed. */
 static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 {
@@ -148,8 +159,21 @@ static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 	else if (!ring->beside && !is_pending(ring, number) &&
 		 ring->doomed_count < ring->depth)
 		ring->doomed[ring->doomed_count++] = operation->key;
-	operation->special |= SR_SPECIAL_DROP;
+	mark_dropped(ring, operation);
 	return 0;
+}
+
+static int fail_step(const struct saferring_ring *ring)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_BUSY,
+			       .operation = "ring_drop",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "saferring_batch_cancel()",
+		       },
+		       "the operation is a step of a batch");
 }
 
 int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
@@ -163,6 +187,9 @@ int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
 	record = named(ring, operation);
 	if (!record || record->special & SR_SPECIAL_DROP)
 		return fail_ended(ring, "ring_drop");
+	if (record->special & SR_SPECIAL_SLOW &&
+	    sr_state_of(ring, record)->batch)
+		return fail_step(ring);
 	return drop(ring, record);
 }
 

@@ -167,22 +167,15 @@ static void look_at_pool(struct saferring_ring *ring,
 	}
 }
 
-/* One load a device: the word stands still as long as no region goes. */
-void sr_look_at_regions(struct saferring_ring *ring)
+/* The word is read before the regions are, so that none is missed. */
+void sr_regions_changed(struct saferring_ring *ring)
 {
-	bool changed = false;
 	size_t number;
 
-	for (number = 0; number < ring->watch_count; number++) {
-		struct sr_watch *watch = &ring->watch[number];
-		const uint64_t now = __atomic_load_n(watch->revocations,
-						     __ATOMIC_ACQUIRE);
-
-		changed |= now != watch->seen;
-		watch->seen = now;
-	}
-	if (SAFERRING_LIKELY(!changed))
-		return;
+	for (number = 0; number < ring->watch_count; number++)
+		ring->watch[number].seen =
+			__atomic_load_n(ring->watch[number].revocations,
+					__ATOMIC_ACQUIRE);
 	for (number = 0; number < ring->attachment_count; number++)
 		look_at_pool(ring, ring->attachment[number].pool);
 }
@@ -256,6 +249,8 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 
 unsigned int sr_ring_prepare(struct saferring_ring *ring)
 {
+	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
+		sr_batches_release(ring);
 	sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->any_gone))
 		disarm_gone(ring);

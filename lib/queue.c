@@ -346,7 +346,8 @@ static int check_draft(struct saferring_ring *ring, unsigned int kind,
 	if (count > SAFERRING_RANGES_MAX + 1)
 		return sr_refuse(ring, kind, "%u ranges, at most %d", count,
 				 SAFERRING_RANGES_MAX);
-	if (!ring->free_count)
+	/* With buffers their misuse is to be told first. */
+	if (!count && !ring->free_count)
 		return sr_fail_depth(ring, kind);
 	return ring->beside ? check_beside(ring, kind) : 0;
 }
@@ -372,7 +373,9 @@ int sr_draft(struct saferring_ring *ring, unsigned int kind,
 		return error;
 	draft->payload = sr_payload_of(ring, draft->operation);
 	draft->sqe = take_entry(ring);
-	memset(draft->sqe, 0, sizeof(*draft->sqe) << ring->wide);
+	memset(draft->sqe, 0, sizeof(*draft->sqe));
+	if (SAFERRING_UNLIKELY(ring->wide))
+		memset(draft->sqe + 1, 0, sizeof(*draft->sqe));
 	draft->sqe->opcode = sr_kinds[kind].opcode;
 	draft->sqe->fd = -1;
 	return 0;

@@ -10,8 +10,10 @@
 #include <time.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 #define DEPTH_DEFAULT 128
+#define CANCEL_AGAIN_MS 10
 
 static unsigned int depth_of(const struct saferring_ring_options *options)
 {
@@ -602,26 +604,30 @@ static void wait_a_little(struct saferring_ring *ring)
 		nanosleep(&millisecond, NULL);
 }
 
-/* Have everything come back. What has not after the time is still counted. */
+/*
+ * Have everything come back. What has not after the time is still counted.
+ *
+ * It is cancelled again and again, because what is linked to an operation that
+ * could not be cancelled starts only when that one has ended.
+ */
 static void drain(struct saferring_ring *ring, unsigned int timeout_ms)
 {
-	const uint64_t deadline = now_ms() + timeout_ms;
-	bool again = true;
+	const uint64_t start = now_ms(), deadline = start + timeout_ms;
+	uint64_t again = start, now;
 
+	sr_batches_end(ring);
 	sr_ring_withdraw_all(ring);
-	sr_ring_return_completed(ring);
-	if (!sr_ring_busy(ring))
-		return;
-	sr_uring_cancel_all(ring);
 	for (;;) {
 		sr_ring_return_completed(ring);
 		if (!sr_ring_busy(ring))
 			return;
-		if (ring->cancel_result == -EINVAL && again) {
-			again = false;
+		now = now_ms();
+		if (now >= again || ring->cancel_again) {
 			sr_uring_cancel_all(ring);
+			sr_ring_return_completed(ring);
+			again = now + CANCEL_AGAIN_MS;
 		}
-		if (now_ms() >= deadline)
+		if (now >= deadline || !sr_ring_busy(ring))
 			return;
 		wait_a_little(ring);
 	}
@@ -640,6 +646,7 @@ static void report_lost(const char *name, unsigned int left,
 	snprintf(error->cure, sizeof(error->cure),
 		 "saferring_quarantine_reap() takes them back when they end");
 	error->needed = left;
+	SR_PROBE2(quarantine, name, left);
 	sr_report(error);
 }
 

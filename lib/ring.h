@@ -63,6 +63,8 @@ struct sr_operation {
  * @flags: of the completion, of a record that is pending
  * @next: record of the next buffer of the same operation
  * @group: provided buffers that it takes, or NULL
+ * @batch: the batch that it is a step of, or NULL
+ * @step: which one
  */
 struct sr_state {
 	int32_t result;
@@ -70,6 +72,8 @@ struct sr_state {
 	uint32_t next;
 	uint64_t extra;
 	struct saferring_group *group;
+	struct saferring_batch *batch;
+	uint32_t step;
 };
 
 /*
@@ -156,8 +160,13 @@ struct sr_watch {
  * @pending_count: their number
  * @doomed: keys of operations that are to be cancelled
  * @doomed_count: their number
+ * @held: records of steps of batches that are not queued
+ * @parked: those among them whose batch is not submitted
+ * @ready_steps: steps that can be queued
+ * @batches: the batches
  * @multishots: multishot operations in use
- * @cancel_result: what the last request to cancel came to
+ * @one_by_one: the kernel does not cancel all at once
+ * @cancel_again: and it is to be done that way now
  * @fixed: the regions are registered
  * @any_gone: a region of some pool is gone
  * @polled: completions come only to those who ask the kernel
@@ -199,8 +208,12 @@ struct saferring_ring {
 	unsigned int pending_count;
 	unsigned int pending_mask;
 	unsigned int multishots;
+	unsigned int held;
+	unsigned int parked;
+	unsigned int ready_steps;
 	unsigned int doomed_count;
-	int cancel_result;
+	bool one_by_one;
+	bool cancel_again;
 	bool fixed;
 	bool any_gone;
 	bool polled;
@@ -229,6 +242,7 @@ struct saferring_ring {
 	unsigned int fixed_buffers;
 	unsigned int files;
 	struct saferring_group *group[SAFERRING_GROUPS_MAX];
+	struct saferring_batch *batches;
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -250,7 +264,7 @@ static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
 static inline unsigned int sr_ring_in_flight(const struct saferring_ring *ring)
 {
 	return sr_ring_busy(ring) - (ring->queued - ring->requests) -
-	       ring->pending_count;
+	       ring->pending_count - ring->held;
 }
 
 extern struct saferring_ring *sr_rings; /* under the registry lock */
@@ -397,7 +411,7 @@ unsigned int sr_ring_prepare(struct saferring_ring *ring);
 /* Whether there is anything to be shown to it. */
 static inline bool sr_ring_has_work(const struct saferring_ring *ring)
 {
-	return ring->queued || ring->doomed_count;
+	return ring->queued || ring->doomed_count || ring->ready_steps;
 }
 
 /* Have an SQE fail, and with it those that are linked to it. */
@@ -405,7 +419,23 @@ void sr_disarm(struct saferring_ring *ring, struct io_uring_sqe *sqe,
 	       struct sr_operation *operation, int result);
 /* The region of a record's buffer is known to be gone. */
 bool sr_record_gone(const struct sr_operation *operation);
-void sr_look_at_regions(struct saferring_ring *ring);
+/* A region of some device was revoked: find out which. */
+void sr_regions_changed(struct saferring_ring *ring) __attribute__((cold));
+
+/* One load a device: the word stands still as long as no region goes. */
+static inline void sr_look_at_regions(struct saferring_ring *ring)
+{
+	bool changed = false;
+	size_t number;
+
+	for (number = 0; number < ring->watch_count; number++)
+		changed |= __atomic_load_n(ring->watch[number].revocations,
+					   __ATOMIC_ACQUIRE) !=
+			   ring->watch[number].seen;
+	if (SAFERRING_UNLIKELY(changed))
+		sr_regions_changed(ring);
+}
+
 int sr_ring_withdraw_all(struct saferring_ring *ring);
 
 /* ---- queue.c: the way of all other operations ---- */
@@ -511,6 +541,14 @@ uint32_t sr_note_gone(struct saferring_ring *ring,
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out);
 
+/* batch.c */
+/* Queue the steps that wait for nothing any more. */
+void sr_batches_release(struct saferring_ring *ring);
+/* A step has ended, whatever its buffers are doing. */
+void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
+			 int32_t result);
+void sr_batches_end(struct saferring_ring *ring);
+
 /* adopt.c */
 void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
 int sr_fail_beside(const struct saferring_ring *ring, const char *function)
@@ -546,11 +584,21 @@ void sr_uring_probe(struct saferring_ring *ring);
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns);
 /* Completions in the ring; lets the kernel bring up those that it still has. */
-unsigned int sr_uring_ready(struct saferring_ring *ring);
+unsigned int sr_uring_ready_inside(struct saferring_ring *ring);
+
+static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
+{
+	const unsigned int ready = io_uring_cq_ready(&ring->uring);
+
+	return SAFERRING_LIKELY(ready) ? ready : sr_uring_ready_inside(ring);
+}
+
 /* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
+/* Take back the SQE that was queued last. */
+void sr_uring_unqueue_last(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */
 void sr_uring_withdraw(struct saferring_ring *ring);
 /*

@@ -198,6 +198,24 @@ static void a_withdrawn_vector_gives_every_buffer_back(void **state)
 	expect(stage->ring, 1, -ECANCELED);
 }
 
+static void a_withdrawn_vector_is_dropped_whole(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_completion c;
+	struct saferring_range ranges[3];
+	unsigned int number;
+	uint64_t name;
+
+	for (number = 0; number < 3; number++)
+		ranges[number] = range(get(stage->pool), 0, 8);
+	assert_int_equal(saferring_ring_readv(stage->ring, 0, ranges, 3, 0, 1),
+			 0);
+	name = saferring_ring_last(stage->ring);
+	assert_int_equal(saferring_ring_withdraw(stage->ring), 1);
+	assert_int_equal(saferring_ring_drop(stage->ring, name), 0);
+	assert_int_equal(saferring_ring_reap(stage->ring, &c, 1), 0);
+}
+
 static void a_dropped_vector_gives_every_buffer_to_its_pool(void **state)
 {
 	struct stage *stage = *state;
@@ -466,6 +484,7 @@ int main(void)
 		T(a_refused_vector_has_changed_nothing),
 		T(a_vector_has_1_to_64_ranges),
 		T(a_withdrawn_vector_gives_every_buffer_back),
+		T(a_withdrawn_vector_is_dropped_whole),
 		T(a_dropped_vector_gives_every_buffer_to_its_pool),
 		T(a_file_is_made_stretched_flushed_and_closed),
 		T(a_path_has_at_most_4095_bytes),
