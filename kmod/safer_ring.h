@@ -10,6 +10,7 @@
  *
  * Locks, outermost first:
  *
+ *	sring_dmabuf.lock		devices that use a dma-buf
  *	mmap_lock
  *	  mapping->invalidate_lock	sring_region.revoked against faults
  *	    folio lock			a fault until its page table entry stands

@@ -363,6 +363,7 @@ TEST_F_TIMEOUT(memory, a_block_of_memory_goes_offline_unless_a_region_is_there,
 	int node = sr_node_stat(1, "regions") < 0 ? 0 : 1;
 	struct safer_ring_alloc regions[512] = { 0 };
 	long block;
+	int ret;
 
 	if (access(BLOCKS, W_OK))
 		SKIP(return, BLOCKS ": %s", strerror(errno));
@@ -371,12 +372,18 @@ TEST_F_TIMEOUT(memory, a_block_of_memory_goes_offline_unless_a_region_is_there,
 		SKIP(return, "no block of node %d goes offline", node);
 	if (!fill_block(self, node, block, regions, ARRAY_SIZE(regions)))
 		SKIP(return, "no region comes to lie in block %ld", block);
-	/* Pages of shmem could move if nobody held them, so it tries on. */
-	EXPECT_EQ(folios ? EBUSY : EINTR, set_block(block, "offline"));
+	/* Pages of shmem could move if nobody held them, so it may try on. */
+	ret = set_block(block, "offline");
+	EXPECT_TRUE(ret == EBUSY || (ret == EINTR && !folios));
 	EXPECT_TRUE(unharmed(self));
 	free_regions(self, regions, ARRAY_SIZE(regions));
-	EXPECT_EQ(0, set_block(block, "offline"));
-	EXPECT_EQ(0, set_block(block, "online_kernel"));
+	/* By now the kernel may have put something there that has to stay. */
+	ret = set_block(block, "offline");
+	TH_LOG("block %ld with regions: refused, without: %s", block,
+	       ret ? strerror(ret) : "offline");
+	EXPECT_TRUE(!ret || ret == EBUSY);
+	if (!ret)
+		EXPECT_EQ(0, set_block(block, "online_kernel"));
 }
 
 /* --- merging */

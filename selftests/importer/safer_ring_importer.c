@@ -79,6 +79,15 @@ err_put:
 	return ret;
 }
 
+/*
+ * A device knows addresses, not pages, and a debug kernel makes sure of that.
+ * Without an IOMMU they are physical.
+ */
+static u64 *importer_page(struct scatterlist *sg, unsigned int at)
+{
+	return phys_to_virt(sg_dma_address(sg) + at);
+}
+
 static long importer_sum(struct importer *importer, void __user *user)
 {
 	struct safer_ring_importer_sum sum = {};
@@ -87,19 +96,27 @@ static long importer_sum(struct importer *importer, void __user *user)
 
 	if (!importer->dmabuf)
 		return -ENODEV;
-	/*
-	 * A device knows addresses, not pages, and a debug kernel makes sure of
-	 * that. Without an IOMMU they are physical.
-	 */
 	for_each_sgtable_dma_sg(importer->table, sg, i) {
-		const void *seen = phys_to_virt(sg_dma_address(sg));
-
 		sum.entries++;
+		sum.copies |= sg_dma_address(sg) != sg_phys(sg);
 		sum.length += sg_dma_len(sg);
 		for (at = 0; at < sg_dma_len(sg); at += PAGE_SIZE)
-			sum.xor ^= *(u64 *)(seen + at);
+			sum.xor ^= *importer_page(sg, at);
 	}
 	return copy_to_user(user, &sum, sizeof(sum)) ? -EFAULT : 0;
+}
+
+static long importer_fill(struct importer *importer, u64 value)
+{
+	struct scatterlist *sg;
+	unsigned int at, i;
+
+	if (!importer->dmabuf)
+		return -ENODEV;
+	for_each_sgtable_dma_sg(importer->table, sg, i)
+		for (at = 0; at < sg_dma_len(sg); at += PAGE_SIZE)
+			*importer_page(sg, at) = value;
+	return 0;
 }
 
 static long importer_ioctl(struct file *file, unsigned int cmd,
@@ -118,6 +135,9 @@ static long importer_ioctl(struct file *file, unsigned int cmd,
 		break;
 	case SAFER_RING_IMPORTER_SUM:
 		ret = importer_sum(importer, (void __user *)arg);
+		break;
+	case SAFER_RING_IMPORTER_FILL:
+		ret = importer_fill(importer, arg);
 		break;
 	default:
 		ret = -ENOTTY;

@@ -11,13 +11,13 @@
 /**
  * struct safer_ring_importer_sum - what the device sees of the memory
  * @entries: scatter-gather entries
- * @reserved: 0
+ * @copies: whether the device works on a copy of the memory
  * @length: bytes of all of them
  * @xor: exclusive or of the first __u64 of every page
  */
 struct safer_ring_importer_sum {
 	__u32 entries;
-	__u32 reserved;
+	__u32 copies;
 	__aligned_u64 length;
 	__aligned_u64 xor;
 };
@@ -28,5 +28,7 @@ struct safer_ring_importer_sum {
 #define SAFER_RING_IMPORTER_DETACH	_IO('i', 1)
 #define SAFER_RING_IMPORTER_SUM		\
 	_IOR('i', 2, struct safer_ring_importer_sum)
+/* Write a value, the argument itself, to the first __u64 of every page. */
+#define SAFER_RING_IMPORTER_FILL	_IO('i', 3)
 
 #endif /* SAFER_RING_IMPORTER_H */
