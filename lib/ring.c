@@ -642,7 +642,7 @@ static int fail_beside_busy(const struct saferring_ring *ring)
 			       .kind = "ring",
 			       .name = ring->name,
 			       .needed = sr_ring_busy(ring),
-			       .cure = "cancel them, and call saferring_ring_complete() for their CQEs",
+			       .cure = "cancel them, and complete their CQEs",
 		       },
 		       "%u operations are under way on the program's own ring",
 		       sr_ring_busy(ring));
