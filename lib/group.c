@@ -48,7 +48,7 @@ static void add_entry(struct saferring_group *group, uint64_t word)
 	io_uring_buf_ring_advance(group->buffers, 1);
 }
 
-/* From the program, or free, to the kernel. */
+/* From the program to the kernel. */
 static void provide(struct saferring_group *group, uint64_t word)
 {
 	if (group->pool->depth)
@@ -94,7 +94,8 @@ uint64_t sr_group_take(struct saferring_group *group,
 	if (bid >= group->count || !group->word[bid])
 		return 0;
 	word = group->word[bid];
-	*address = (uintptr_t)sr_buffer_address(group->pool, sr_tag_handle(word)) +
+	*address = (uintptr_t)sr_buffer_address(group->pool,
+						   sr_tag_handle(word)) +
 		   group->offset[bid];
 	if (cqe->flags & SR_CQE_F_BUF_MORE) {
 		group->offset[bid] += (uint32_t)SR_MAX(cqe->res, 0);
@@ -313,11 +314,10 @@ void sr_groups_quarantine(struct saferring_ring *ring)
 
 		for (bid = 0; group && bid < group->count; bid++) {
 			uint64_t *word = &group->word[bid];
-			uint64_t handle;
+			const uint64_t handle = sr_tag_handle(*word);
 
 			if (!*word)
 				continue;
-			handle = sr_tag_handle(*word);
 			*word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
 			sr_tag_store(saferring_buffer_tag(&group->pool->fast,
 							  handle),

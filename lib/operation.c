@@ -114,8 +114,7 @@ static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
 	tag = saferring_buffer_tag(&pool->fast, word);
 	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
 			       !in_buffer(pool, start, length) ||
-			       !ring->free_count ||
-			       sr_is_last(pool, word)))
+			       !ring->free_count || sr_is_last(pool, word)))
 		return false;
 
 	sqe = sr_uring_next(ring);

@@ -307,7 +307,7 @@ static struct io_uring_sqe *take_entry(struct saferring_ring *ring)
 }
 
 /* The one that was taken last. */
-static void return_entry(struct saferring_ring *ring)
+static void give_entry_back(struct saferring_ring *ring)
 {
 	if (ring->beside)
 		ring->beside->sq.sqe_tail--;
@@ -456,7 +456,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 	int error = is_deep(draft) ? leave(draft) : 0;
 
 	if (error) {
-		return_entry(ring);
+		give_entry_back(ring);
 		undo(draft);
 		ring->stats.refused++;
 		return error;

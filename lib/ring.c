@@ -205,7 +205,8 @@ static void number_records(struct saferring_ring *ring)
 
 	for (number = 0; number < ring->depth; number++) {
 		ring->operation[number].key = SR_KEY_MARK | number;
-		ring->free[number] = ring->depth - 1 - number;
+		ring->free[number] =
+			&ring->operation[ring->depth - 1 - number];
 		ring->pending[number] = number;
 		ring->state[number].next = SR_RECORD_NONE;
 	}
@@ -494,6 +495,7 @@ static void open_short_way(struct saferring_ring *ring)
 {
 	unsigned int id;
 
+	ring->short_nop = !ring->wide && !ring->beside;
 	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++)
 		if (ring->attached[id] && !ring->attached[id]->pool->depth)
 			ring->by_pool[id] = ring->attached[id];
@@ -660,7 +662,7 @@ static int fail_beside_busy(const struct saferring_ring *ring)
 			       .kind = "ring",
 			       .name = ring->name,
 			       .needed = sr_ring_busy(ring),
-			       .cure = "cancel them, and call saferring_ring_complete() for their CQEs",
+			       .cure = "cancel them, and complete their CQEs",
 		       },
 		       "%u operations are under way on the program's own ring",
 		       sr_ring_busy(ring));

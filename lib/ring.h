@@ -31,6 +31,7 @@
 #define SR_SPECIAL_RESULT (1U << 0) /* sr_state.result is its result */
 #define SR_SPECIAL_SLOW	  (1U << 1) /* its kind is neither READ nor WRITE */
 #define SR_SPECIAL_DROP	  (1U << 2) /* nobody wants to hear of it */
+#define SR_SPECIAL_BARE	  (1U << 4) /* nothing else, but it has no buffer */
 #define SR_SPECIAL_PART	  (1U << 3) /* not the first record of its operation */
 
 /*
@@ -121,7 +122,6 @@ struct sr_kind {
 #define SR_KIND_MULTISHOT (1U << 1) /* F_MORE: there will be more results */
 #define SR_KIND_ZEROCOPY  (1U << 2) /* F_MORE: there will be a notification */
 #define SR_KIND_VECTOR	  (1U << 4) /* it takes an iovec for one range, too */
-#define SR_KIND_READS	  (1U << 5) /* the kernel only reads its buffers */
 #define SR_KIND_EXPIRES	  (1U << 3) /* -ETIME is what it is for */
 #define SR_KIND_READS	  (1U << 5) /* the kernel reads the buffer */
 
@@ -150,7 +150,7 @@ struct sr_watch {
  * @engine: what does the work where there is no io_uring, or NULL
  * @engine_reason: why
  * @depth: number of records
- * @free: indices of free records, a stack
+ * @free: free records, a stack
  * @free_count: their number
  * @queued: SQEs that the kernel has not yet taken
  * @requests: those among them that are no operation's
@@ -175,6 +175,7 @@ struct sr_watch {
  * @last_sqe: the SQE of it that was taken last
  * @wide: entries and completions are of twice the size
  * @foreign: completions that are no operation's are the program's
+ * @short_nop: a NOP needs nothing but to be queued
  * @opcode: of READ and WRITE: what the kernel calls them
  * @words: what it has done, by kind of operation
  * @counted: @words are in the statistics
@@ -218,12 +219,13 @@ struct saferring_ring {
 	bool any_gone;
 	bool polled;
 	bool foreign;
+	bool short_nop;
 	bool flushes;
 	struct io_uring *beside;
 	struct io_uring_sqe *last_sqe;
 	bool wide;
 	uint8_t opcode[3];
-	uint32_t *free;
+	struct sr_operation **free;
 	struct sr_operation *operation;
 	struct sr_ring_words *words;
 	struct saferring_histogram *latency;
@@ -337,21 +339,20 @@ static inline uint32_t sr_record_number(const struct sr_operation *operation)
 
 static inline struct sr_operation *sr_record_take(struct saferring_ring *ring)
 {
-	return &ring->operation[ring->free[--ring->free_count]];
+	return ring->free[--ring->free_count];
 }
 
 /* The next use of the record has another key. */
 static inline void sr_record_release(struct saferring_ring *ring,
 				     struct sr_operation *operation)
 {
-	const uint32_t number = sr_record_number(operation);
 	int64_t key = (int64_t)(operation->key + SR_KEY_STEP);
 
 	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
 	if (SAFERRING_UNLIKELY(key >= 0))
-		key = (int64_t)(SR_KEY_MARK | number);
+		key = (int64_t)(SR_KEY_MARK | sr_record_number(operation));
 	operation->key = (uint64_t)key;
-	ring->free[ring->free_count++] = number;
+	ring->free[ring->free_count++] = operation;
 }
 
 /*
@@ -467,7 +468,7 @@ struct sr_draft {
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft);
-/* Queue it. Returns 0. */
+/* Queue it. Returns 0, or what a pool's depth finds, with nothing changed. */
 int sr_queue(struct sr_draft *draft, uint64_t user_data);
 /* Address and length of a draft's ranges to the SQE, for one range only. */
 void sr_draft_address(struct sr_draft *draft);

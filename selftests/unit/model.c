@@ -149,6 +149,14 @@ static int own_buffer(void)
 	return take_buffer();
 }
 
+static void drop_any_buffer(void)
+{
+	const int number = own_buffer();
+
+	if (number >= 0)
+		drop_buffer((unsigned int)number);
+}
+
 /* ---- operations ---- */
 
 static struct op *new_op(unsigned int ring, unsigned int kind)
@@ -554,7 +562,6 @@ static void step(void)
 {
 	const unsigned int ring = dice(RINGS);
 	const unsigned int what = dice(100);
-	int number;
 
 	if (what < 15)
 		transfer_one(ring, false);
@@ -580,8 +587,8 @@ static void step(void)
 		misuse(ring);
 	else if (what < 93)
 		feed();
-	else if ((number = own_buffer()) >= 0)
-		drop_buffer((unsigned int)number);
+	else
+		drop_any_buffer();
 }
 
 static void start(uint64_t seed)
@@ -640,7 +647,7 @@ static void the_reference_agrees_after_every_step(void **state)
 	}
 	for (number = 0; number < SAFERRING_OPERATIONS; number++)
 		done += world.done[number];
-	print_message("# %llu completions, %llu cancelled, %llu rings destroyed, %llu times no depth left\n",
+	print_message("# %llu completed, %llu cancelled, %llu rings destroyed, %llu refused\n",
 		      (unsigned long long)done,
 		      (unsigned long long)world.cancelled,
 		      (unsigned long long)world.destroyed,
