@@ -9,23 +9,27 @@ TOOLS_LDLIBS := -L$(BUILD)/lib -Wl,-rpath,'$$ORIGIN/../lib' -lsaferring-user
 
 # --- examples: what people copy from
 
-EXAMPLES := $(TOOLS_DIR)/hello $(TOOLS_DIR)/nvme_checksum
+EXAMPLES_SMALL := $(addprefix $(TOOLS_DIR)/,hello file_copy echo_server)
+EXAMPLES := $(EXAMPLES_SMALL) $(TOOLS_DIR)/nvme_checksum
 CHECKSUM_OBJECTS := $(patsubst tools/%.c,$(TOOLS_DIR)/%.o, \
 	tools/examples/nvme_checksum.c \
 	$(wildcard tools/examples/nvme_checksum/*.c))
 # Makes the disk and the kernel misbehave, below a program under test.
 EXAMPLES_FAULTS := $(TOOLS_DIR)/examples/faults.so
 
+# Talks to the server among them.
+EXAMPLES_CLIENT := $(TOOLS_DIR)/examples/echo_client
+
 .PHONY: examples
 tools: examples
-examples: $(EXAMPLES) $(EXAMPLES_FAULTS)
+examples: $(EXAMPLES) $(EXAMPLES_FAULTS) $(EXAMPLES_CLIENT)
 
 $(TOOLS_DIR)/examples/%.o: tools/examples/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TOOLS_CFLAGS) -c -o $@ $<
 
-$(TOOLS_DIR)/hello: $(TOOLS_DIR)/examples/hello.o | library
+$(EXAMPLES_SMALL): $(TOOLS_DIR)/%: $(TOOLS_DIR)/examples/%.o | library
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LDLIBS)
 
@@ -39,7 +43,13 @@ $(EXAMPLES_FAULTS): tools/examples/test/faults.c | library
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TOOLS_CFLAGS) -fPIC -shared -o $@ $<
 
--include $(CHECKSUM_OBJECTS:.o=.d) $(TOOLS_DIR)/examples/hello.d \
+$(EXAMPLES_CLIENT): tools/examples/test/echo_client.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TOOLS_CFLAGS) -o $@ $< -lpthread
+
+-include $(CHECKSUM_OBJECTS:.o=.d) $(EXAMPLES_CLIENT).d \
+	$(EXAMPLES_SMALL:$(TOOLS_DIR)/%=$(TOOLS_DIR)/examples/%.d) \
 	$(EXAMPLES_FAULTS:.so=.d)
 
 # Here, and in the virtual machine on the module's memory and a real disk.
