@@ -294,6 +294,7 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @slot: its slot of caches; the one in @fast is none while there are waiters
  * @waits: how often a thread has waited
  * @rings: number of rings created for it
+ * @sets: number of sets that it is in
  * @live_regions: regions that are not known to be gone
  */
 struct saferring_pool {
@@ -320,6 +321,7 @@ struct saferring_pool {
 	uint64_t waits;
 	unsigned int cache_room;
 	unsigned int rings;
+	unsigned int sets;
 	unsigned int live_regions;
 	size_t region_count;
 	struct saferring_region *region[SAFERRING_POOL_REGIONS_MAX];

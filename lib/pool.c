@@ -457,6 +457,11 @@ static int check_idle(struct saferring_pool *pool)
 		fault.needed = pool->rings;
 		return sr_fail(&fault, "%u rings use it", pool->rings);
 	}
+	if (pool->sets) {
+		fault.cure = "destroy its sets first";
+		fault.needed = pool->sets;
+		return sr_fail(&fault, "%u sets have it", pool->sets);
+	}
 	if (pool->waiting) {
 		fault.cure = "let them end first";
 		fault.needed = pool->waiting;
