@@ -295,7 +295,10 @@ void sr_depth_start(struct saferring_pool *pool)
 
 	if (!pool->depth)
 		return;
+	/* What another process has is left alone. */
 	while ((handle = next_out(pool, &number))) {
+		if (pool->flags & SAFERRING_POOL_AWAY)
+			continue;
 		sr_damage_guard(pool, handle);
 		sr_damage_poison(pool, handle);
 		sr_trap_set(pool, handle, "free");

@@ -230,6 +230,9 @@ const struct sr_backend *sr_backend_get(int kind);   /* device.c */
 
 /* module.c: the control area and the device behind it. */
 void sr_module_close(struct saferring_device *device);
+int sr_module_export(const struct saferring_region *region, int *fd);
+/* For a region whose device is the module: fills what map would. */
+int sr_module_import(struct saferring_region *region, int fd);
 
 static inline const uint64_t *
 sr_device_revocations(const struct saferring_device *device)
@@ -262,6 +265,7 @@ static inline bool sr_region_live(const struct saferring_region *region)
 #define SR_STATE_QUARANTINE 4UL
 #define SR_STATE_GONE	    5UL
 #define SR_STATE_RETIRED    6UL
+#define SR_STATE_AWAY	    7UL
 #define SR_INDEX_SHIFT	    3
 #define SR_INDEX_ONE	    (1UL << SR_INDEX_SHIFT)
 #define SR_TO_FREE	    (SR_INDEX_ONE + SR_STATE_FREE - SR_STATE_USER)
@@ -293,6 +297,7 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @was_exhausted: nobody has got a buffer since one was told that there is none
  * @slot: its slot of caches; the one in @fast is none while there are waiters
  * @waits: how often a thread has waited
+ * @turns: by index: the last turn of a buffer that was sent or received, or NULL
  * @rings: number of rings created for it
  * @sets: number of sets that it is in
  * @live_regions: regions that are not known to be gone
@@ -319,6 +324,7 @@ struct saferring_pool {
 	bool was_exhausted;
 	size_t slot;
 	uint64_t waits;
+	uint64_t *turns;
 	unsigned int cache_room;
 	unsigned int rings;
 	unsigned int sets;

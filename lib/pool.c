@@ -211,7 +211,8 @@ static int set_flags(struct saferring_pool *pool, unsigned int flags)
 {
 	const unsigned int known = SAFERRING_POOL_CLEAR_GET |
 				   SAFERRING_POOL_CLEAR_PUT |
-				   SAFERRING_POOL_TELL_EXHAUSTED;
+				   SAFERRING_POOL_TELL_EXHAUSTED |
+				   SAFERRING_POOL_AWAY;
 
 	if (flags & ~known)
 		return sr_fail_argument("pool_create", "unknown flags %#x",
@@ -244,7 +245,7 @@ size_t sr_pool_index(const struct saferring_pool *pool, size_t number)
 	       number % per_region;
 }
 
-/* All buffers are free. The first one is on top. */
+/* All buffers are free, the first one on top, or with another process. */
 static void fill(struct saferring_pool *pool)
 {
 	size_t number = pool->count;
@@ -255,6 +256,11 @@ static void fill(struct saferring_pool *pool)
 					index << SR_INDEX_SHIFT | SR_STATE_USER;
 
 		*sr_tag_at(pool, index) = handle + SR_TO_FREE;
+		if (pool->flags & SAFERRING_POOL_AWAY) {
+			*sr_tag_at(pool, index) =
+				sr_handle_tag(handle, SR_STATE_AWAY);
+			continue;
+		}
 		pool->store[pool->stored++] = handle + SR_TO_FREE;
 	}
 }
@@ -263,6 +269,7 @@ static void release(struct saferring_pool *pool)
 {
 	sr_depth_destroy(pool);
 	sr_unmap(pool->fast.tags, pool->tags_length);
+	free(pool->turns);
 	free(pool->store);
 	free(pool);
 }
@@ -406,6 +413,9 @@ static void count_states(const struct saferring_pool *pool,
 		case SR_STATE_RETIRED:
 			stats->retired++;
 			break;
+		case SR_STATE_AWAY:
+			stats->away++;
+			break;
 		}
 	}
 	stats->transfers = generations;
@@ -470,15 +480,18 @@ static int check_idle(struct saferring_pool *pool)
 	}
 	count_buffers(pool, &stats);
 	fault.needed = stats.held + stats.in_flight + stats.quarantined;
+	if (!(pool->flags & SAFERRING_POOL_AWAY))
+		fault.needed += stats.away;
 	if (!fault.needed)
 		return 0;
 	fault.cure = "put those held; quarantined ones come back with their I/O";
 	return sr_fail(&fault,
-		       "%llu buffers are out: %llu held, %llu in flight, %llu in quarantine",
+		       "%llu buffers are out: %llu held, %llu in flight, %llu in quarantine, %llu with another process",
 		       (unsigned long long)fault.needed,
 		       (unsigned long long)stats.held,
 		       (unsigned long long)stats.in_flight,
-		       (unsigned long long)stats.quarantined);
+		       (unsigned long long)stats.quarantined,
+		       (unsigned long long)stats.away);
 }
 
 static void note_floor(const struct saferring_pool *pool)

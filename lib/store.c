@@ -101,7 +101,8 @@ static void mark_gone(struct saferring_pool *pool, size_t number)
 			continue;
 		/* What the kernel has is marked when it comes back. */
 		if ((*tag & SR_STATE_MASK) == SR_STATE_USER ||
-		    (*tag & SR_STATE_MASK) == SR_STATE_FREE)
+		    (*tag & SR_STATE_MASK) == SR_STATE_FREE ||
+		    (*tag & SR_STATE_MASK) == SR_STATE_AWAY)
 			sr_tag_store(tag, sr_handle_tag(sr_tag_handle(*tag),
 							SR_STATE_GONE));
 	}

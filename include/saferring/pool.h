@@ -48,6 +48,7 @@ enum saferring_depth {
 #define SAFERRING_POOL_CLEAR_GET      (1U << 0) /* get brings zeros */
 #define SAFERRING_POOL_CLEAR_PUT      (1U << 1) /* put leaves zeros */
 #define SAFERRING_POOL_TELL_EXHAUSTED (1U << 2) /* report that it is empty */
+#define SAFERRING_POOL_AWAY	      (1U << 3) /* another process has all */
 
 /**
  * struct saferring_pool_options - how regions are cut into buffers
@@ -65,7 +66,9 @@ enum saferring_depth {
  * @flags: SAFERRING_POOL_CLEAR_GET, _CLEAR_PUT: buffers are cleared, so that
  *	nobody sees what another has left there; such a pool has no caches.
  *	_TELL_EXHAUSTED: the first get that finds no buffer, since the last one
- *	that was got by way of the lock, is reported as an event
+ *	that was got by way of the lock, is reported as an event. _AWAY: on an
+ *	imported region: no buffer is free, all are to be received; see
+ *	saferring_buffer_receive()
  */
 struct saferring_pool_options {
 	size_t size;
@@ -141,6 +144,7 @@ SAFERRING_API int saferring_pool_destroy(struct saferring_pool *pool);
  * @misuses: stale handles that were refused
  * @waits: how often a thread waited for a buffer
  * @waiting: threads that do so now
+ * @away: buffers that were sent to another process
  */
 struct saferring_pool_stats {
 	size_t size;
@@ -158,6 +162,7 @@ struct saferring_pool_stats {
 	uint64_t misuses;
 	uint64_t waits;
 	uint64_t waiting;
+	uint64_t away;
 };
 
 /**
