@@ -84,6 +84,8 @@ static int attach_pools(struct saferring_ring *ring,
 						pool->name);
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
+		ring->attachment[number].regions = __atomic_load_n(
+			&pool->region_count, __ATOMIC_ACQUIRE);
 		ring->attached[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
@@ -270,11 +272,11 @@ static unsigned int count_pieces(const struct saferring_ring *ring)
 	size_t number, region;
 
 	for (number = 0; number < ring->attachment_count; number++) {
-		const struct saferring_pool *pool =
-			ring->attachment[number].pool;
+		const struct sr_attachment *attachment =
+			&ring->attachment[number];
 
-		for (region = 0; region < pool->region_count; region++)
-			count += pieces_of(pool->region[region]);
+		for (region = 0; region < attachment->regions; region++)
+			count += pieces_of(attachment->pool->region[region]);
 	}
 	return count;
 }
@@ -287,10 +289,9 @@ static void fill_pieces(struct saferring_ring *ring, struct iovec *iovec)
 		struct sr_attachment *attachment = &ring->attachment[number];
 
 		attachment->one_piece =
-			attachment->pool->region_count == 1 &&
+			attachment->regions == 1 &&
 			pieces_of(attachment->pool->region[0]) == 1;
-		for (region = 0; region < attachment->pool->region_count;
-		     region++) {
+		for (region = 0; region < attachment->regions; region++) {
 			attachment->first[region] = ring->fixed_buffers;
 			add_pieces(ring, attachment->pool->region[region],
 				   iovec);
@@ -466,7 +467,10 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
-/* Pools with a depth take the long way, which has the hooks. */
+/*
+ * Pools with a depth take the long way, which has the hooks; and those that may
+ * grow, because not all of their buffers need be fixed ones.
+ */
 static void set_short_ways(struct saferring_ring *ring)
 {
 	size_t number;
@@ -475,7 +479,8 @@ static void set_short_ways(struct saferring_ring *ring)
 	     number++) {
 		struct sr_attachment *attachment = &ring->attachment[number];
 
-		if (!attachment->pool->depth)
+		if (!attachment->pool->depth &&
+		    attachment->regions == attachment->pool->regions_max)
 			ring->by_pool[attachment->pool->id] = attachment;
 	}
 }
