@@ -29,6 +29,8 @@
 #include <saferring/region.h>
 #include <saferring/pool.h>
 #include <saferring/buffer.h>
+#include <saferring/set.h>
+#include <saferring/handover.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
 #include <saferring/file.h>
