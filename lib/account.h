@@ -13,7 +13,7 @@
 /* account.c: something failed, was misused, or happened: by its reason. */
 void sr_account_reason(int reason) __attribute__((cold));
 
-/* ---- tracker.c ---- */
+/* ---- account_region.c ---- */
 
 /*
  * A region has come, or goes. The mark is kept by the region, and is NULL if

@@ -171,7 +171,8 @@ static int prepare(void)
 
 	if (error < 0)
 		return error;
-	arena.group_words[SR_GROUP_THREAD] = SAFERRING_SHARD_WORDS;
+	/* With a word behind the last one, which garbage can name. */
+	arena.group_words[SR_GROUP_THREAD] = SAFERRING_SHARD_WORDS + 1;
 	sr_shard_share(SR_GROUP_THREAD);
 	sr_process_words();
 	for (group = SR_GROUP_DISTRIBUTION; group < SR_GROUPS; group++)
