@@ -14,6 +14,7 @@
  *	wait	readiness and timeouts
  *	group	buffers of which the kernel takes one when data comes
  *	command	what drivers define, such as NVMe commands
+ *	batch	operations that wait for each other
  *	adopt	rings that the program set up, foreign event loops
  *	metric	what happened, and how long it took
  *
@@ -37,6 +38,7 @@
 #include <saferring/group.h>
 #include <saferring/command.h>
 #include <saferring/adopt.h>
+#include <saferring/batch.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 #include <saferring/histogram.h>

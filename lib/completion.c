@@ -76,6 +76,22 @@ static __always_inline void complete(struct saferring_ring *ring,
 	sr_record_release(ring, operation);
 }
 
+/* The same without a buffer, for results of 0. */
+static inline void complete_bare(struct saferring_ring *ring,
+				 struct sr_ring_words *words,
+				 struct sr_operation *operation,
+				 struct saferring_completion *completion)
+{
+	const unsigned int kind = operation->kind;
+
+	sr_account_done(words, kind);
+	*completion = (struct saferring_completion){
+		.user_data = operation->user_data,
+		.operation = kind,
+	};
+	sr_record_release(ring, operation);
+}
+
 /* ---- pending ---- */
 
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
@@ -156,6 +172,8 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 		return to;
 	}
 	to += sr_complete_special(ring, operation, cqe, to);
+	if (SAFERRING_LIKELY(!ring->pending_count))
+		return to;
 	return to + take_pending(ring, to, (unsigned int)(end - to));
 }
 
@@ -208,10 +226,15 @@ static unsigned int take_ready(struct saferring_ring *ring,
 		struct sr_operation *operation =
 			sr_record_of_key(ring, cqe->user_data);
 
-		if (SAFERRING_UNLIKELY(!operation || operation->special))
-			to = take_other(ring, cqe, to, end);
-		else
-			complete(ring, words, operation, cqe->res, to++);
+		if (SAFERRING_UNLIKELY(!operation || operation->special)) {
+			if (operation &&
+			    operation->special == SR_SPECIAL_BARE && !cqe->res)
+				complete_bare(ring, words, operation, to++);
+			else
+				to = take_other(ring, cqe, to, end);
+			continue;
+		}
+		complete(ring, words, operation, cqe->res, to++);
 	}
 	if (SAFERRING_UNLIKELY(ring->latency != NULL) && head != first)
 		sr_account_latencies(ring, first, head);
@@ -227,11 +250,12 @@ static unsigned int take(struct saferring_ring *ring,
 			 struct saferring_completion *completions,
 			 unsigned int max)
 {
-	unsigned int count;
+	unsigned int count = 0;
 
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
-	count = take_pending(ring, completions, max);
+	if (SAFERRING_UNLIKELY(ring->pending_count))
+		count = take_pending(ring, completions, max);
 	if (SAFERRING_UNLIKELY(ring->wide))
 		count += take_wide(ring, completions + count, max - count);
 	else
@@ -295,18 +319,26 @@ static uint64_t left_until(uint64_t deadline)
 	return now < deadline ? deadline - now : 0;
 }
 
-/* Submit, and wait for @min completions, pending ones counted. */
+/*
+ * Submit, and wait for @min completions, pending ones counted. The kernel counts
+ * those that are in the ring already, so with something to submit there is no
+ * need to look at them before.
+ */
 static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			   uint64_t deadline)
 {
+	unsigned int ready = 0;
 	uint64_t left;
-	unsigned int wanted;
 	int error;
 
+	if (!sr_ring_has_work(ring))
+		ready = sr_uring_ready(ring);
 	for (;;) {
+		const unsigned int there = ready + ring->pending_count;
+		unsigned int wanted = 0;
+
 		left = left_until(deadline);
-		wanted = 0;
-		if (sr_uring_ready(ring) + ring->pending_count < min && left)
+		if (there < min && left)
 			wanted = min - ring->pending_count;
 		if (!wanted && !sr_ring_has_work(ring))
 			return 0;
@@ -317,6 +349,7 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			return error;
 		if (!wanted)
 			return 0;
+		ready = sr_uring_ready(ring);
 	}
 }
 
@@ -324,7 +357,9 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 static unsigned int most_to_wait_for(const struct saferring_ring *ring,
 				     unsigned int min)
 {
-	return ring->multishots ? min : SR_MIN(min, sr_ring_busy(ring));
+	const unsigned int busy = sr_ring_busy(ring) - ring->parked;
+
+	return ring->multishots ? min : SR_MIN(min, busy);
 }
 
 /*

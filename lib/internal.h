@@ -432,17 +432,15 @@ enum sr_trap { SR_TRAP_NONE, SR_TRAP_MPROTECT, SR_TRAP_ASAN, SR_TRAP_VALGRIND };
  * struct sr_history - what is known of a buffer
  * @now: how it came to who has it
  * @before: how it came to who had it
- * @sum: of the bytes that the kernel is to read
- * @sum_start: first of them
- * @sum_length: their number
+ * @summed: @sum is that of a buffer that the kernel is to read
+ * @sum: of its bytes
  * @block: valgrind's number for it
  */
 struct sr_history {
 	struct saferring_trace now;
 	struct saferring_trace before;
+	bool summed;
 	uint64_t sum;
-	size_t sum_start;
-	size_t sum_length;
 	unsigned int block;
 };
 
@@ -468,26 +466,20 @@ struct sr_depth {
 
 /*
  * struct sr_leaving - a buffer that goes to the kernel
- * @handle: its handle
- * @kind: what the operation is called, such as "READ"; constant
+ * @handle: the handle by which it was the program's
+ * @what: what the operation is called, such as "READ"; constant
  * @operation: name of the public function without its prefix
  * @reads: the kernel will read the buffer, and not write to it
  * @pinned: its pages are those of a fixed buffer
- * @fd: file, or -1
- * @start: first byte of the buffer
- * @length: bytes
- * @offset: place in the file, -1 for none
+ * @shared: the program may look at it meanwhile
  */
 struct sr_leaving {
 	uint64_t handle;
-	const char *kind;
+	const char *what;
 	const char *operation;
 	bool reads;
 	bool pinned;
-	int fd;
-	size_t start;
-	size_t length;
-	uint64_t offset;
+	bool shared;
 };
 
 /* For a pool that has its shape: what environment and @option ask for. */
@@ -497,14 +489,19 @@ void sr_depth_destroy(struct saferring_pool *pool);
 void sr_depth_start(struct saferring_pool *pool);
 void sr_depth_end(struct saferring_pool *pool);
 /*
- * For a ring: only if the pool has a depth. The first is called when all is
- * known to be well, before the tag is changed; 0, or -errno with its detail, and
- * then the operation is refused. The second is called with the handle that the
- * completion brings, after the tag is changed, unless the region is gone.
+ * For a ring: only if the pool has a depth. The first is called when nothing
+ * more can fail; the second with the handle that the completion brings, after
+ * the tag is changed, unless the region is gone.
  */
-int sr_buffer_leave(struct saferring_pool *pool,
-		    const struct sr_leaving *leaving);
+void sr_buffer_leave(struct saferring_pool *pool,
+		     const struct sr_leaving *leaving);
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle);
+/* In between: the library itself is about to touch the buffer. */
+void sr_buffer_reach(struct saferring_pool *pool, uint64_t handle);
+/* 0, or -EINVAL if O_DIRECT could not work, with its detail. */
+int sr_check_alignment(struct saferring_pool *pool, const char *operation,
+		       int fd, uint64_t address, size_t length,
+		       uint64_t offset);
 /* Pages have to be accessible while the kernel pins them. */
 void sr_pool_expose(struct saferring_pool *pool);
 void sr_pool_hide(struct saferring_pool *pool);
@@ -523,7 +520,7 @@ void sr_damage_poison(const struct saferring_pool *pool, uint64_t handle);
 void sr_damage_check_guard(struct saferring_pool *pool, uint64_t handle,
 			   const char *operation);
 void sr_damage_check_poison(struct saferring_pool *pool, uint64_t handle);
-uint64_t sr_damage_sum(const unsigned char *bytes, size_t length);
+void sr_damage_sum(struct saferring_pool *pool, uint64_t handle);
 void sr_damage_check_sum(struct saferring_pool *pool, uint64_t handle);
 
 /* trap.c: make buffers inaccessible and accessible. */

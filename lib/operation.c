@@ -60,8 +60,7 @@ static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 		       uint64_t user_data)
 {
 	struct sr_draft draft;
-	const struct sr_place place = { fd, offset };
-	int error = sr_draft_at(ring, kind, &range, 1, &place, &draft);
+	int error = sr_draft(ring, kind, &range, 1, &draft);
 
 	if (error)
 		return error;
@@ -115,8 +114,7 @@ static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
 	tag = saferring_buffer_tag(&pool->fast, word);
 	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
 			       !in_buffer(pool, start, length) ||
-			       !ring->free_count ||
-			       sr_is_last(pool, word)))
+			       !ring->free_count || sr_is_last(pool, word)))
 		return false;
 
 	sqe = sr_uring_next(ring);
@@ -168,22 +166,15 @@ static void look_at_pool(struct saferring_ring *ring,
 	}
 }
 
-/* One load a device: the word stands still as long as no region goes. */
-void sr_look_at_regions(struct saferring_ring *ring)
+/* The word is read before the regions are, so that none is missed. */
+void sr_regions_changed(struct saferring_ring *ring)
 {
-	bool changed = false;
 	size_t number;
 
-	for (number = 0; number < ring->watch_count; number++) {
-		struct sr_watch *watch = &ring->watch[number];
-		const uint64_t now = __atomic_load_n(watch->revocations,
-						     __ATOMIC_ACQUIRE);
-
-		changed |= now != watch->seen;
-		watch->seen = now;
-	}
-	if (SAFERRING_LIKELY(!changed))
-		return;
+	for (number = 0; number < ring->watch_count; number++)
+		ring->watch[number].seen =
+			__atomic_load_n(ring->watch[number].revocations,
+					__ATOMIC_ACQUIRE);
 	for (number = 0; number < ring->attachment_count; number++)
 		look_at_pool(ring, ring->attachment[number].pool);
 }
@@ -257,6 +248,8 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 
 unsigned int sr_ring_prepare(struct saferring_ring *ring)
 {
+	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
+		sr_batches_release(ring);
 	sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->any_gone))
 		disarm_gone(ring);

@@ -198,7 +198,8 @@ static void number_records(struct saferring_ring *ring)
 
 	for (number = 0; number < ring->depth; number++) {
 		ring->operation[number].key = SR_KEY_MARK | number;
-		ring->free[number] = ring->depth - 1 - number;
+		ring->free[number] =
+			&ring->operation[ring->depth - 1 - number];
 		ring->pending[number] = number;
 		ring->state[number].next = SR_RECORD_NONE;
 	}
@@ -371,13 +372,16 @@ static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
 		       SR_FIXED_BUFFERS_MAX);
 }
 
-static void for_each_pool(const struct saferring_ring *ring,
-			  void (*function)(struct saferring_pool *pool))
+/* Whether the kernel can get at all pages, which a depth may hide. */
+static void expose_pools(const struct saferring_ring *ring, bool exposed)
 {
 	size_t number;
 
 	for (number = 0; number < ring->attachment_count; number++)
-		function(ring->attachment[number].pool);
+		if (exposed)
+			sr_pool_expose(ring->attachment[number].pool);
+		else
+			sr_pool_hide(ring->attachment[number].pool);
 }
 
 static int register_regions(struct saferring_ring *ring)
@@ -392,9 +396,9 @@ static int register_regions(struct saferring_ring *ring)
 	if (!iovec)
 		return sr_fail_memory("ring_create", count * sizeof(*iovec));
 	fill_pieces(ring, iovec);
-	for_each_pool(ring, sr_pool_expose);
+	expose_pools(ring, true);
 	error = sr_uring_register(ring, iovec, count);
-	for_each_pool(ring, sr_pool_hide);
+	expose_pools(ring, false);
 	free(iovec);
 	if (error)
 		return fail_register(ring, error);
@@ -471,6 +475,7 @@ static void open_short_way(struct saferring_ring *ring)
 {
 	unsigned int id;
 
+	ring->short_nop = !ring->wide && !ring->beside;
 	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++)
 		if (ring->attached[id] && !ring->attached[id]->pool->depth)
 			ring->by_pool[id] = ring->attached[id];
@@ -592,6 +597,7 @@ static void drain(struct saferring_ring *ring, unsigned int timeout_ms)
 	const uint64_t start = now_ms(), deadline = start + timeout_ms;
 	uint64_t again = start, now;
 
+	sr_batches_end(ring);
 	sr_ring_withdraw_all(ring);
 	for (;;) {
 		sr_ring_return_completed(ring);

@@ -31,6 +31,7 @@
 #define SR_SPECIAL_RESULT (1U << 0) /* sr_state.result is its result */
 #define SR_SPECIAL_SLOW	  (1U << 1) /* its kind is neither READ nor WRITE */
 #define SR_SPECIAL_DROP	  (1U << 2) /* nobody wants to hear of it */
+#define SR_SPECIAL_BARE	  (1U << 4) /* nothing else, but it has no buffer */
 #define SR_SPECIAL_PART	  (1U << 3) /* not the first record of its operation */
 
 /*
@@ -63,6 +64,8 @@ struct sr_operation {
  * @flags: of the completion, of a record that is pending
  * @next: record of the next buffer of the same operation
  * @group: provided buffers that it takes, or NULL
+ * @batch: the batch that it is a step of, or NULL
+ * @step: which one
  */
 struct sr_state {
 	int32_t result;
@@ -70,6 +73,8 @@ struct sr_state {
 	uint32_t next;
 	uint64_t extra;
 	struct saferring_group *group;
+	struct saferring_batch *batch;
+	uint32_t step;
 };
 
 /*
@@ -99,7 +104,6 @@ struct sr_payload {
  * struct sr_kind - what the library knows of a kind of operation
  * @name: for people
  * @function: public function that queues it, without its prefix
- * @flight: how a buffer is that it has
  * @opcode: what the kernel calls it
  * @needs: another opcode, as old as what this kind needs beyond @opcode
  * @since: the kernel that has it
@@ -108,7 +112,6 @@ struct sr_payload {
 struct sr_kind {
 	const char *name;
 	const char *function;
-	const char *flight;
 	uint8_t opcode;
 	uint8_t needs;
 	const char *since;
@@ -119,8 +122,8 @@ struct sr_kind {
 #define SR_KIND_MULTISHOT (1U << 1) /* F_MORE: there will be more results */
 #define SR_KIND_ZEROCOPY  (1U << 2) /* F_MORE: there will be a notification */
 #define SR_KIND_VECTOR	  (1U << 4) /* it takes an iovec for one range, too */
-#define SR_KIND_SENDS	  (1U << 5) /* the kernel only reads its buffers */
 #define SR_KIND_EXPIRES	  (1U << 3) /* -ETIME is what it is for */
+#define SR_KIND_READS	  (1U << 5) /* the kernel reads the buffer */
 
 extern const struct sr_kind sr_kinds[SAFERRING_OPERATIONS]; /* kinds.c */
 
@@ -145,7 +148,7 @@ struct sr_watch {
  * struct saferring_ring - operations on buffers
  * @uring: the ring of liburing
  * @depth: number of records
- * @free: indices of free records, a stack
+ * @free: free records, a stack
  * @free_count: their number
  * @queued: SQEs that the kernel has not yet taken
  * @requests: those among them that are no operation's
@@ -155,6 +158,10 @@ struct sr_watch {
  * @pending_count: their number
  * @doomed: keys of operations that are to be cancelled
  * @doomed_count: their number
+ * @held: records of steps of batches that are not queued
+ * @parked: those among them whose batch is not submitted
+ * @ready_steps: steps that can be queued
+ * @batches: the batches
  * @multishots: multishot operations in use
  * @one_by_one: the kernel does not cancel all at once
  * @cancel_again: and it is to be done that way now
@@ -166,6 +173,7 @@ struct sr_watch {
  * @last_sqe: the SQE of it that was taken last
  * @wide: entries and completions are of twice the size
  * @foreign: completions that are no operation's are the program's
+ * @short_nop: a NOP needs nothing but to be queued
  * @opcode: of READ and WRITE: what the kernel calls them
  * @words: what it has done, by kind of operation
  * @counted: @words are in the statistics
@@ -183,7 +191,8 @@ struct sr_watch {
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
  * @attached: by id of pool: its attachment, or NULL
- * @by_pool: the same, for READ and WRITE by their short way; all NULL if the
+ * @by_pool: the same, for READ and WRITE by their short way: of pools without
+ *	a depth; all NULL if the
  *	ring's entries are of another size
  */
 struct saferring_ring {
@@ -197,6 +206,9 @@ struct saferring_ring {
 	unsigned int pending_count;
 	unsigned int pending_mask;
 	unsigned int multishots;
+	unsigned int held;
+	unsigned int parked;
+	unsigned int ready_steps;
 	unsigned int doomed_count;
 	bool one_by_one;
 	bool cancel_again;
@@ -204,12 +216,13 @@ struct saferring_ring {
 	bool any_gone;
 	bool polled;
 	bool foreign;
+	bool short_nop;
 	bool flushes;
 	struct io_uring *beside;
 	struct io_uring_sqe *last_sqe;
 	bool wide;
 	uint8_t opcode[3];
-	uint32_t *free;
+	struct sr_operation **free;
 	struct sr_operation *operation;
 	struct sr_ring_words *words;
 	struct saferring_histogram *latency;
@@ -228,6 +241,7 @@ struct saferring_ring {
 	unsigned int fixed_buffers;
 	unsigned int files;
 	struct saferring_group *group[SAFERRING_GROUPS_MAX];
+	struct saferring_batch *batches;
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -248,7 +262,7 @@ static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
 static inline unsigned int sr_ring_in_flight(const struct saferring_ring *ring)
 {
 	return sr_ring_busy(ring) - (ring->queued - ring->requests) -
-	       ring->pending_count;
+	       ring->pending_count - ring->held;
 }
 
 extern struct saferring_ring *sr_rings; /* under the registry lock */
@@ -321,21 +335,20 @@ static inline uint32_t sr_record_number(const struct sr_operation *operation)
 
 static inline struct sr_operation *sr_record_take(struct saferring_ring *ring)
 {
-	return &ring->operation[ring->free[--ring->free_count]];
+	return ring->free[--ring->free_count];
 }
 
 /* The next use of the record has another key. */
 static inline void sr_record_release(struct saferring_ring *ring,
 				     struct sr_operation *operation)
 {
-	const uint32_t number = sr_record_number(operation);
 	int64_t key = (int64_t)(operation->key + SR_KEY_STEP);
 
 	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
 	if (SAFERRING_UNLIKELY(key >= 0))
-		key = (int64_t)(SR_KEY_MARK | number);
+		key = (int64_t)(SR_KEY_MARK | sr_record_number(operation));
 	operation->key = (uint64_t)key;
-	ring->free[ring->free_count++] = number;
+	ring->free[ring->free_count++] = operation;
 }
 
 /*
@@ -395,7 +408,7 @@ unsigned int sr_ring_prepare(struct saferring_ring *ring);
 /* Whether there is anything to be shown to it. */
 static inline bool sr_ring_has_work(const struct saferring_ring *ring)
 {
-	return ring->queued || ring->doomed_count;
+	return ring->queued || ring->doomed_count || ring->ready_steps;
 }
 
 /* Have an SQE fail, and with it those that are linked to it. */
@@ -403,7 +416,23 @@ void sr_disarm(struct saferring_ring *ring, struct io_uring_sqe *sqe,
 	       struct sr_operation *operation, int result);
 /* The region of a record's buffer is known to be gone. */
 bool sr_record_gone(const struct sr_operation *operation);
-void sr_look_at_regions(struct saferring_ring *ring);
+/* A region of some device was revoked: find out which. */
+void sr_regions_changed(struct saferring_ring *ring) __attribute__((cold));
+
+/* One load a device: the word stands still as long as no region goes. */
+static inline void sr_look_at_regions(struct saferring_ring *ring)
+{
+	bool changed = false;
+	size_t number;
+
+	for (number = 0; number < ring->watch_count; number++)
+		changed |= __atomic_load_n(ring->watch[number].revocations,
+					   __ATOMIC_ACQUIRE) !=
+			   ring->watch[number].seen;
+	if (SAFERRING_UNLIKELY(changed))
+		sr_regions_changed(ring);
+}
+
 int sr_ring_withdraw_all(struct saferring_ring *ring);
 
 /* ---- queue.c: the way of all other operations ---- */
@@ -422,16 +451,9 @@ struct sr_draft {
 	struct sr_payload *payload;
 	struct io_uring_sqe *sqe;
 	unsigned int kind;
-	const struct sr_place *place;
 	void *address;
 	size_t length;
 	int fixed_index;
-};
-
-/* Where in a file an operation takes place. */
-struct sr_place {
-	int fd;
-	uint64_t offset;
 };
 
 /*
@@ -442,10 +464,7 @@ struct sr_place {
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft);
-int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
-		const struct saferring_range *ranges, unsigned int count,
-		const struct sr_place *place, struct sr_draft *draft);
-/* Queue it. Returns 0. */
+/* Queue it. Returns 0, or what a pool's depth finds, with nothing changed. */
 int sr_queue(struct sr_draft *draft, uint64_t user_data);
 /* Address and length of a draft's ranges to the SQE, for one range only. */
 void sr_draft_address(struct sr_draft *draft);
@@ -519,6 +538,14 @@ uint32_t sr_note_gone(struct saferring_ring *ring,
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out);
 
+/* batch.c */
+/* Queue the steps that wait for nothing any more. */
+void sr_batches_release(struct saferring_ring *ring);
+/* A step has ended, whatever its buffers are doing. */
+void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
+			 int32_t result);
+void sr_batches_end(struct saferring_ring *ring);
+
 /* adopt.c */
 void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
 int sr_fail_beside(const struct saferring_ring *ring, const char *function)
@@ -554,11 +581,21 @@ void sr_uring_probe(struct saferring_ring *ring);
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns);
 /* Completions in the ring; lets the kernel bring up those that it still has. */
-unsigned int sr_uring_ready(struct saferring_ring *ring);
+unsigned int sr_uring_ready_inside(struct saferring_ring *ring);
+
+static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
+{
+	const unsigned int ready = io_uring_cq_ready(&ring->uring);
+
+	return SAFERRING_LIKELY(ready) ? ready : sr_uring_ready_inside(ring);
+}
+
 /* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
+/* Take back the SQE that was queued last. */
+void sr_uring_unqueue_last(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */
 void sr_uring_withdraw(struct saferring_ring *ring);
 /*

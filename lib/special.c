@@ -203,16 +203,24 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		&ring->payload[sr_record_number(operation)];
 	const bool slow = operation->special & SR_SPECIAL_SLOW;
 	const bool bytes = kind_of(operation)->flags & SR_KIND_BYTES;
+	struct sr_state *state = sr_state_of(ring, operation);
 	struct sr_operation *part = operation, *next;
+	struct saferring_batch *batch = NULL;
 	unsigned int number = 0;
+	uint32_t step = 0;
 	int32_t share;
 
 	if (!slow)
-		sr_state_of(ring, operation)->extra = 0;
+		state->extra = 0;
 	if (kind_of(operation)->flags & SR_KIND_MULTISHOT)
 		ring->multishots--;
-	if (slow && sr_state_of(ring, operation)->group)
-		sr_state_of(ring, operation)->group->users--;
+	if (slow && state->group)
+		state->group->users--;
+	if (slow && state->batch) {
+		batch = state->batch;
+		step = state->step;
+		state->batch = NULL;
+	}
 	for (; part; part = next, number++) {
 		next = slow ? sr_record_next(ring, part) : NULL;
 		share = result;
@@ -222,6 +230,8 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		sr_pend(ring, part, share,
 			flags | (next ? SAFERRING_COMPLETION_MORE : 0));
 	}
+	if (batch)
+		sr_batch_step_ended(batch, step, result);
 }
 
 /* What the kernel left beside its result. */
@@ -321,6 +331,37 @@ static void complete_last(struct saferring_ring *ring,
 	sr_pend_all(ring, operation, result, flags);
 }
 
+/*
+ * The one CQE of an operation that has one record, and nothing that this would
+ * not do: it need not be pending first, if no other is.
+ */
+static bool is_alone(const struct saferring_ring *ring,
+		     const struct sr_operation *operation,
+		     const struct io_uring_cqe *cqe)
+{
+	const struct sr_state *state = &ring->state[sr_record_number(operation)];
+	const unsigned int more = SR_KIND_MULTISHOT | SR_KIND_ZEROCOPY;
+
+	return operation->special == SR_SPECIAL_SLOW &&
+	       !ring->pending_count && state->next == SR_RECORD_NONE &&
+	       !state->group && !state->batch && !(kind_of(operation)->flags & more) &&
+	       /* Of an entry of the program's own anything may come. */
+	       !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_NOTIF));
+}
+
+static unsigned int complete_alone(struct saferring_ring *ring,
+				   struct sr_operation *operation,
+				   const struct io_uring_cqe *cqe,
+				   struct saferring_completion *completion)
+{
+	struct sr_state *state = sr_state_of(ring, operation);
+
+	finish(ring, operation, cqe->res, cqe);
+	state->result = cqe->res;
+	state->flags = 0;
+	return sr_complete_pending(ring, operation, completion);
+}
+
 /* ---- CQEs that are not the last ---- */
 
 /*
@@ -341,6 +382,8 @@ unsigned int sr_complete_special(struct saferring_ring *ring,
 {
 	uint32_t flags = SAFERRING_COMPLETION_MORE;
 
+	if (SAFERRING_LIKELY(is_alone(ring, operation, cqe)))
+		return complete_alone(ring, operation, cqe, completion);
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		complete_last(ring, operation, cqe);
 		return 0;

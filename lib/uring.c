@@ -163,8 +163,8 @@ void sr_uring_unregister_group(struct saferring_ring *ring,
 	io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
-static int enter(struct saferring_ring *ring, unsigned int min,
-		 uint64_t timeout_ns)
+static int enter_until(struct saferring_ring *ring, unsigned int min,
+		       uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -172,15 +172,21 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 	};
 	struct io_uring_cqe *cqe;
 
-	if (!min)
-		return io_uring_submit(&ring->uring);
-	if (timeout_ns == SAFERRING_FOREVER)
-		return io_uring_submit_and_wait(&ring->uring, min);
 	/* Without this liburing would put a timeout into our queue. */
 	if (!(ring->uring.features & IORING_FEAT_EXT_ARG))
 		return -EOPNOTSUPP;
 	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, min, &time,
 						NULL);
+}
+
+static int enter(struct saferring_ring *ring, unsigned int min,
+		 uint64_t timeout_ns)
+{
+	if (!min)
+		return io_uring_submit(&ring->uring);
+	if (SAFERRING_LIKELY(timeout_ns == SAFERRING_FOREVER))
+		return io_uring_submit_and_wait(&ring->uring, min);
+	return enter_until(ring, min, timeout_ns);
 }
 
 /* Requests lie behind all operations, and what was not taken of them goes. */
@@ -232,15 +238,14 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	return (int)(taken - requests);
 }
 
-unsigned int sr_uring_ready(struct saferring_ring *ring)
+unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 {
 	const unsigned int inside =
 		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
-	unsigned int ready = io_uring_cq_ready(&ring->uring);
 
-	if (ready || (!ring->polled &&
-		      !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside)))
-		return ready;
+	if (!ring->polled &&
+	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+		return 0;
 	ring->stats.enters++;
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
@@ -304,6 +309,23 @@ int sr_uring_cancel_all(struct saferring_ring *ring)
 {
 	ring->cancel_again = false;
 	return ring->one_by_one ? cancel_each(ring) : cancel_any(ring);
+}
+
+/*
+ * After a submission that failed the kernel's tail may be behind the entry
+ * already. It has not looked, without SQPOLL; with it such an entry is not
+ * counted as queued.
+ */
+void sr_uring_unqueue_last(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+
+	sq->sqe_tail--;
+	ring->queued--;
+	if (ring->flushes || sq->sqe_head != sq->sqe_tail + 1)
+		return;
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 }
 
 /*
