@@ -29,6 +29,7 @@
 #include <saferring/region.h>
 #include <saferring/pool.h>
 #include <saferring/buffer.h>
+#include <saferring/set.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
 #include <saferring/file.h>

@@ -33,12 +33,13 @@ void sr_account_region_gone(const struct saferring_region *region,
  * @spills: times that a cache gave some up
  * @exhausted: gets that found no buffer
  * @misuses: stale handles that were refused, and other misuse
+ * @waits: times that a thread waited for a buffer
  * @buffers: of the pool
  * @buffer_bytes: of each
  * @stored: free, and in no cache
  * @most_out: the most that were not stored
  *
- * Changed under the pool's lock, but for @exhausted and @misuses.
+ * Changed under the pool's lock, but for @exhausted, @misuses and @waits.
  */
 struct sr_pool_words {
 	uint64_t misses;
@@ -47,6 +48,7 @@ struct sr_pool_words {
 	uint64_t spills;
 	uint64_t exhausted;
 	uint64_t misuses;
+	uint64_t waits;
 	uint64_t buffers;
 	uint64_t buffer_bytes;
 	uint64_t stored;
