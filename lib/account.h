@@ -83,6 +83,7 @@ static inline void sr_account_pool_misuse(struct saferring_pool *pool)
  * @error: by error number: ended with it
  * @stats: a copy of those in the ring, as of its last system call
  * @depth: operations that it can hold
+ * @in_flight: records that the kernel has, as of the last call
  */
 struct sr_ring_words {
 	uint64_t queued[SAFERRING_OPERATIONS];
@@ -94,6 +95,7 @@ struct sr_ring_words {
 	uint64_t error[SR_ERRNOS];
 	struct saferring_ring_stats stats;
 	uint64_t depth;
+	uint64_t in_flight;
 };
 
 /* A ring has come, or goes. Returns 0 or -ENOMEM. */
@@ -130,12 +132,26 @@ static inline void sr_account_bytes(struct sr_ring_words *words,
 void sr_account_incomplete(struct sr_ring_words *words, unsigned int kind,
 			   int32_t result);
 
-/* Once a system call: the counters that are not by kind. */
-static inline void sr_account_enter(const struct saferring_ring_stats *stats,
-				    struct sr_ring_words *words)
+/* Before a system call, in which the ring may stay: all of it will be taken. */
+static inline void sr_account_entering(struct saferring_ring *ring)
 {
-	struct saferring_ring_stats *to = &words->stats;
+	saferring_word_set(&ring->words->in_flight,
+			   sr_ring_busy(ring) - ring->pending_count);
+}
 
+/* Once a batch of completions. */
+static inline void sr_account_taken(struct saferring_ring *ring)
+{
+	saferring_word_set(&ring->words->in_flight, sr_ring_in_flight(ring));
+}
+
+/* Once a system call: what is not counted by kind. */
+static inline void sr_account_enter(struct saferring_ring *ring)
+{
+	const struct saferring_ring_stats *stats = &ring->stats;
+	struct saferring_ring_stats *to = &ring->words->stats;
+
+	sr_account_taken(ring);
 	saferring_word_set(&to->submitted, stats->submitted);
 	saferring_word_set(&to->enters, stats->enters);
 	saferring_word_set(&to->withdrawn, stats->withdrawn);

@@ -317,6 +317,17 @@ static struct saferring_segment_block *find(unsigned int group, uint32_t state)
 	return NULL;
 }
 
+/* So that no thread has to wait for a page when it counts. */
+static void touch(const struct saferring_segment_block *block)
+{
+	const uint32_t step = (uint32_t)sr_page_size() / 8;
+	uint32_t word;
+
+	for (word = 0; word < block->words; word += step)
+		saferring_word_set(&words_of(block)[word], 0);
+	saferring_word_set(&words_of(block)[block->words - 1], 0);
+}
+
 /* A block that was never used; its words are zero. */
 static struct saferring_segment_block *cut(unsigned int group)
 {
@@ -334,6 +345,7 @@ static struct saferring_segment_block *cut(unsigned int group)
 	block->offset = head->used;
 	block->words = words;
 	head->used += bytes;
+	touch(block);
 	publish(&head->blocks.count, head->blocks.count + 1);
 	return block;
 }

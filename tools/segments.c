@@ -206,8 +206,7 @@ void summarise(const struct process *process, struct summary *summary)
 	summary->completed =
 		sum(process->now, "saferring_operations_completed");
 	summary->in_flight =
-		(int64_t)(sum(process->now, "saferring_operations_queued") -
-			  summary->completed);
+		(int64_t)sum(process->now, "saferring_ring_in_flight");
 	summary->memory = sum(process->now, "saferring_memory_bytes");
 	saferring_snapshot_free(delta);
 }
