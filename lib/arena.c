@@ -300,6 +300,20 @@ void sr_group_set_words(unsigned int group, uint32_t words)
 
 /* ---- blocks ---- */
 
+/* The changes are odd while figures and labels do: others look again then. */
+static void begin_change(void)
+{
+	__atomic_store_n(&header()->changes, header()->changes + 1,
+			 __ATOMIC_RELAXED);
+	sr_fence();
+}
+
+static void end_change(void)
+{
+	__atomic_store_n(&header()->changes, header()->changes + 1,
+			 __ATOMIC_RELEASE);
+}
+
 static void set_state(struct saferring_segment_block *block, uint32_t state)
 {
 	__atomic_store_n(&block->state, state, __ATOMIC_RELEASE);
@@ -375,15 +389,19 @@ uint64_t *sr_block_take(unsigned int group, const char *labels, bool adopt)
 	struct saferring_segment_block *block =
 		adopt ? find(group, SAFERRING_SEGMENT_IDLE) : NULL;
 
-	if (!block) {
-		block = find(group, SAFERRING_SEGMENT_FREE);
-		if (!block)
-			block = cut(group);
-		if (!block)
-			return NULL;
-		snprintf(block->labels, sizeof(block->labels), "%s", labels);
+	if (block) {
+		set_state(block, SAFERRING_SEGMENT_LIVE);
+		return words_of(block);
 	}
+	block = find(group, SAFERRING_SEGMENT_FREE);
+	if (!block)
+		block = cut(group);
+	if (!block)
+		return NULL;
+	begin_change();
+	snprintf(block->labels, sizeof(block->labels), "%s", labels);
 	set_state(block, SAFERRING_SEGMENT_LIVE);
+	end_change();
 	return words_of(block);
 }
 
@@ -449,20 +467,6 @@ static struct saferring_segment_block *rest_of(unsigned int group,
 	return block_of(words);
 }
 
-/* The changes are odd while figures move: others look again then. */
-static void begin_change(void)
-{
-	__atomic_store_n(&header()->changes, header()->changes + 1,
-			 __ATOMIC_RELAXED);
-	sr_fence();
-}
-
-static void end_change(void)
-{
-	__atomic_store_n(&header()->changes, header()->changes + 1,
-			 __ATOMIC_RELEASE);
-}
-
 void sr_block_fold(uint64_t *words, const char *key)
 {
 	struct saferring_segment_block *block, *rest;
@@ -491,9 +495,11 @@ void sr_block_free(uint64_t *words)
 	if (!is_ours(words))
 		return;
 	block = block_of(words);
+	begin_change();
 	set_state(block, SAFERRING_SEGMENT_FREE);
 	for (number = 0; number < block->words; number++)
 		saferring_word_set(&words[number], 0);
+	end_change();
 }
 
 /* ---- reading ---- */
