@@ -281,7 +281,8 @@ int saferring_segment_info(const struct saferring_segment *segment,
 	if (sr_arena_lock())
 		return sr_fail_memory("segment_info", sizeof(info));
 	own = sr_arena_view();
-	fill_info(&info, &own, getpid());
+	fill_info(&info, &own, 0);
+	info.alive = 1;
 	sr_arena_unlock();
 	info.path = sr_arena_path();
 	info.reason = sr_arena_reason();
