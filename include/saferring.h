@@ -29,6 +29,7 @@
 #include <saferring/region.h>
 #include <saferring/pool.h>
 #include <saferring/buffer.h>
+#include <saferring/set.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
 #include <saferring/file.h>
@@ -44,6 +45,7 @@
 #include <saferring/histogram.h>
 #include <saferring/timer.h>
 #include <saferring/metric.h>
+#include <saferring/tracker.h>
 #include <saferring/snapshot.h>
 #include <saferring/segment.h>
 

@@ -287,7 +287,13 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @stored: their number
  * @caches: caches of threads, linked
  * @lock: for @store and @caches
+ * @waiters: threads that wait for a buffer, in the order of their coming
+ * @waiting: their number
+ * @flags: as it was created with
+ * @was_exhausted: nobody has got a buffer since one was told that there is none
+ * @slot: its slot of caches; the one in @fast is none while there are waiters
  * @rings: number of rings created for it
+ * @sets: number of sets that it is in
  * @live_regions: regions that are not known to be gone
  * @words: what has happened in it
  * @counted: @words are in the statistics
@@ -308,8 +314,14 @@ struct saferring_pool {
 	uint64_t *store;
 	size_t stored;
 	struct saferring_cache *caches;
+	struct sr_waiter *waiters;
+	unsigned int waiting;
+	unsigned int flags;
+	bool was_exhausted;
+	size_t slot;
 	unsigned int cache_room;
 	unsigned int rings;
+	unsigned int sets;
 	unsigned int live_regions;
 	size_t region_count;
 	struct saferring_region *region[SAFERRING_POOL_REGIONS_MAX];
@@ -416,6 +428,16 @@ void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count);
 /* With the registry's lock held: a pool is going away. */
 void sr_cache_detach_all(struct saferring_pool *pool);
+
+/* buffer.c: as get, but without failing: SAFERRING_BUFFER_NONE if there is none. */
+saferring_buffer sr_buffer_try(struct saferring_pool *pool);
+/* Make what the store had the caller's. Returns the handle, or 0. */
+uint64_t sr_buffer_claim(struct saferring_pool *pool, uint64_t tag);
+
+/* waiter.c: with the pool's lock held: hand what is in the store to them. */
+void sr_waiters_serve(struct saferring_pool *pool);
+/* Have them look whether there is anything left to wait for. */
+void sr_waiters_wake(struct saferring_pool *pool);
 
 /* misuse.c: find out what is wrong with a handle, record and report it. */
 int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,

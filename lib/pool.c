@@ -86,14 +86,16 @@ static void take_slot(struct saferring_pool *pool)
 {
 	size_t slot = 0;
 
-	/* A cache would hide get and put from what a depth checks. */
-	if (pool->depth)
+	/* A cache would hide get and put from what is to be done besides. */
+	if (pool->depth ||
+	    pool->flags & (SAFERRING_POOL_CLEAR_GET | SAFERRING_POOL_CLEAR_PUT))
 		slot = SR_SLOT_NONE;
 	while (slot < SR_SLOT_NONE && (slot_used[slot] || !pool->cache_room))
 		slot++;
 	if (slot != SR_SLOT_NONE)
 		slot_used[slot] = true;
 	pool->fast.slot = slot;
+	pool->slot = slot;
 }
 
 static int check_regions(struct saferring_region *const *regions, size_t count)
@@ -206,6 +208,19 @@ static int set_cache_room(struct saferring_pool *pool, int wanted)
 	return 0;
 }
 
+static int set_flags(struct saferring_pool *pool, unsigned int flags)
+{
+	const unsigned int known = SAFERRING_POOL_CLEAR_GET |
+				   SAFERRING_POOL_CLEAR_PUT |
+				   SAFERRING_POOL_TELL_EXHAUSTED;
+
+	if (flags & ~known)
+		return sr_fail_argument("pool_create", "unknown flags %#x",
+					flags & ~known);
+	pool->flags = flags;
+	return 0;
+}
+
 static void set_bases(struct saferring_pool *pool,
 		      struct saferring_region *const *regions)
 {
@@ -301,6 +316,8 @@ static int prepare(struct saferring_pool *pool,
 {
 	int error = check_buffer_size(options->buffer_size);
 
+	if (!error)
+		error = set_flags(pool, options->flags);
 	if (!error)
 		error = set_shape(pool, regions[0]->length, options);
 	if (!error)
@@ -407,6 +424,8 @@ static void count_buffers(struct saferring_pool *pool,
 	stats->buffers = pool->count;
 	stats->buffer_size = pool->buffer_size;
 	count_states(pool, stats);
+	stats->waits = saferring_word_get(&pool->words->waits);
+	stats->waiting = __atomic_load_n(&pool->waiting, __ATOMIC_RELAXED);
 	stats->exhausted = saferring_word_get(&pool->words->exhausted);
 	stats->misuses = saferring_word_get(&pool->words->misuses);
 }
@@ -441,6 +460,17 @@ static int check_idle(struct saferring_pool *pool)
 		fault.cure = "destroy its rings first";
 		fault.needed = pool->rings;
 		return sr_fail(&fault, "%u rings use it", pool->rings);
+	}
+	if (pool->sets) {
+		fault.cure = "destroy its sets first";
+		fault.needed = pool->sets;
+		return sr_fail(&fault, "%u sets have it", pool->sets);
+	}
+	if (pool->waiting) {
+		fault.cure = "let them end first";
+		fault.needed = pool->waiting;
+		return sr_fail(&fault, "%u threads wait for a buffer of it",
+			       pool->waiting);
 	}
 	count_buffers(pool, &stats);
 	fault.needed = stats.held + stats.in_flight + stats.quarantined;
@@ -478,8 +508,8 @@ static void withdraw(struct saferring_pool *pool)
 		link = &(*link)->next;
 	*link = pool->next;
 	__atomic_store_n(&pools_by_id[pool->id], NULL, __ATOMIC_RELEASE);
-	if (pool->fast.slot != SR_SLOT_NONE)
-		slot_used[pool->fast.slot] = false;
+	if (pool->slot != SR_SLOT_NONE)
+		slot_used[pool->slot] = false;
 	note_floor(pool);
 	sr_cache_detach_all(pool);
 	for (number = 0; number < pool->region_count; number++)
@@ -515,11 +545,12 @@ void saferring_pool_flush(struct saferring_pool *pool)
 
 	if (!pool || sr_forked(pool->epoch))
 		return;
-	cache = saferring_caches[pool->fast.slot];
+	cache = saferring_caches[pool->slot];
 	if (cache->pool != pool)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	sr_cache_spill(pool, cache, cache->count);
+	sr_waiters_serve(pool);
 	pthread_mutex_unlock(&pool->lock);
 }
 

@@ -73,6 +73,7 @@ void sr_pool_take_back(struct saferring_pool *pool, uint64_t handle)
 	} else {
 		sr_tag_store(tag, word + SR_TO_FREE);
 		sr_pool_store(pool, word + SR_TO_FREE);
+		sr_waiters_serve(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -124,8 +125,9 @@ void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
 	pool->stored = drop_gone(pool, pool->store, pool->stored);
 	for (cache = pool->caches; cache; cache = cache->next)
 		if (others_are_quiet ||
-		    cache == saferring_caches[pool->fast.slot])
+		    cache == saferring_caches[pool->slot])
 			cache->count = drop_gone(pool, cache->tag,
 						 cache->count);
+	sr_waiters_wake(pool);
 	pthread_mutex_unlock(&pool->lock);
 }

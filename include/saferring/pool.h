@@ -44,6 +44,11 @@ enum saferring_depth {
 	SAFERRING_DEPTH_TRAP = 3,
 };
 
+/* Bits for struct saferring_pool_options, flags. */
+#define SAFERRING_POOL_CLEAR_GET      (1U << 0) /* get brings zeros */
+#define SAFERRING_POOL_CLEAR_PUT      (1U << 1) /* put leaves zeros */
+#define SAFERRING_POOL_TELL_EXHAUSTED (1U << 2) /* report that it is empty */
+
 /**
  * struct saferring_pool_options - how regions are cut into buffers
  * @size: sizeof(struct saferring_pool_options)
@@ -57,6 +62,10 @@ enum saferring_depth {
  * @name: for reports and lists; copied, cut to 31 bytes; NULL for "pool N"
  * @depth: enum saferring_depth. The environment variable SAFERRING_CHECK, set to
  *	fast, full or trap, overrides it
+ * @flags: SAFERRING_POOL_CLEAR_GET, _CLEAR_PUT: buffers are cleared, so that
+ *	nobody sees what another has left there; such a pool has no caches.
+ *	_TELL_EXHAUSTED: the first get that finds no buffer, since the last one
+ *	that was got by way of the lock, is reported as an event
  */
 struct saferring_pool_options {
 	size_t size;
@@ -65,6 +74,7 @@ struct saferring_pool_options {
 	int cache;
 	const char *name;
 	int depth;
+	unsigned int flags;
 };
 
 /**
@@ -129,6 +139,8 @@ SAFERRING_API int saferring_pool_destroy(struct saferring_pool *pool);
  * @transfers: how often buffers have changed hands: puts plus completions
  * @exhausted: gets that found no buffer
  * @misuses: stale handles that were refused
+ * @waits: how often a thread waited for a buffer
+ * @waiting: threads that do so now
  */
 struct saferring_pool_stats {
 	size_t size;
@@ -144,6 +156,8 @@ struct saferring_pool_stats {
 	uint64_t transfers;
 	uint64_t exhausted;
 	uint64_t misuses;
+	uint64_t waits;
+	uint64_t waiting;
 };
 
 /**
