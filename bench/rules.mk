@@ -73,3 +73,7 @@ COMPARE ?=
 bench: bench-program	## measure, and make the page (FULL=1, ROW=..., COMPARE=commit)
 	$(Q)BUILD=$(BUILD) bench/run_benchmarks.sh $(if $(FULL),--full) \
 		$(if $(COMPARE),--compare $(COMPARE)) $(ROW)
+
+.PHONY: bench-table
+bench-table:	## write what make bench has measured to bench/PERFORMANCE.md
+	$(Q)bench/table $(BENCH_DIR)/report/results.json bench/PERFORMANCE.md
