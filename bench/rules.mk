@@ -57,12 +57,12 @@ $(BENCH_TEST): bench/test/statistics.c bench/statistics.c bench/bench.h
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lm
 
 tests: $(BENCH_TEST)
-CHECK_NATIVE += $(BENCH_TEST) bench/test/trend bench/gate bench/test/planted
+CHECK_NATIVE += $(BENCH_TEST) bench/test/trend bench/test/page bench/gate bench/test/planted
 
 .PHONY: bench-check
 bench-check: bench-program $(BENCH_TEST)	## test the bench itself
 	$(Q)BUILD=$(BUILD) selftests/check/programs \
-		$(BENCH_TEST) bench/test/trend bench/gate bench/test/planted
+		$(BENCH_TEST) bench/test/trend bench/test/page bench/gate bench/test/planted
 
 # --- for people
 
