@@ -534,6 +534,9 @@ void sr_return_special(struct saferring_ring *ring,
 uint32_t sr_note_gone(struct saferring_ring *ring,
 		      const struct sr_operation *operation, uint64_t word);
 
+/* fixed.c: register the regions of the pools if @flags let it. */
+int sr_set_fixed(struct saferring_ring *ring, unsigned int flags);
+
 /* ring.c: create a ring, or make it of what the program set up. */
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out);
