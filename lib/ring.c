@@ -87,6 +87,8 @@ static int attach_pools(struct saferring_ring *ring,
 						pool->name);
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
+		ring->attachment[number].regions = __atomic_load_n(
+			&pool->region_count, __ATOMIC_ACQUIRE);
 		ring->attached[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
@@ -262,15 +264,24 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
-/* Pools with a depth have more to be looked at than the short way does. */
-static void open_short_way(struct saferring_ring *ring)
+/*
+ * Pools with a depth take the long way, which has the hooks; and those that may
+ * grow, because not all of their buffers need be fixed ones.
+ */
+static void open_short_ways(struct saferring_ring *ring)
 {
-	unsigned int id;
+	size_t number;
 
-	ring->short_nop = !ring->wide && !ring->beside;
-	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++)
-		if (ring->attached[id] && !ring->attached[id]->pool->depth)
-			ring->by_pool[id] = ring->attached[id];
+	if (ring->wide || ring->beside)
+		return;
+	ring->short_nop = true;
+	for (number = 0; number < ring->attachment_count; number++) {
+		struct sr_attachment *attachment = &ring->attachment[number];
+		const struct saferring_pool *pool = attachment->pool;
+
+		if (!pool->depth && attachment->regions == pool->regions_max)
+			ring->by_pool[pool->id] = attachment;
+	}
 }
 
 /* If it fails, a ring of the program's stays as it was. */
@@ -308,7 +319,7 @@ static int set_up(struct saferring_ring *ring,
 	error = open_ring(ring, options, uring);
 	if (error)
 		return error;
-	open_short_way(ring);
+	open_short_ways(ring);
 	return 0;
 }
 
