@@ -29,6 +29,8 @@
 #include <saferring/region.h>
 #include <saferring/pool.h>
 #include <saferring/buffer.h>
+#include <saferring/set.h>
+#include <saferring/handover.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
 #include <saferring/file.h>
@@ -44,6 +46,7 @@
 #include <saferring/histogram.h>
 #include <saferring/timer.h>
 #include <saferring/metric.h>
+#include <saferring/tracker.h>
 #include <saferring/snapshot.h>
 #include <saferring/segment.h>
 

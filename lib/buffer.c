@@ -9,6 +9,15 @@
 #include "internal.h"
 #include "probes.h"
 
+/* The first time since a get went well is an event, if the program wants it. */
+static int tell_exhausted(struct saferring_pool *pool, int code)
+{
+	if (pool->flags & SAFERRING_POOL_TELL_EXHAUSTED &&
+	    !__atomic_exchange_n(&pool->was_exhausted, true, __ATOMIC_RELAXED))
+		sr_report(saferring_error_last());
+	return code;
+}
+
 static int fail_exhausted(struct saferring_pool *pool)
 {
 	struct saferring_pool_stats stats = { .size = sizeof(stats) };
@@ -33,14 +42,15 @@ static int fail_exhausted(struct saferring_pool *pool)
 	SR_PROBE2(exhausted, pool->name, pool->count);
 	if (saferring_pool_stats(pool, &stats))
 		return saferring_error_last()->code;
-	return sr_fail(&fault,
-		       "none of %zu buffers is free: %llu held, %llu in flight, %llu in caches of other threads, %llu in quarantine, %llu gone, %llu retired",
+	sr_fail(&fault,
+		"none of %zu buffers is free: %llu held, %llu in flight, %llu in caches of other threads, %llu in quarantine, %llu gone, %llu retired",
 		       pool->count, (unsigned long long)stats.held,
 		       (unsigned long long)stats.in_flight,
 		       (unsigned long long)stats.cached,
 		       (unsigned long long)stats.quarantined,
 		       (unsigned long long)stats.gone,
 		       (unsigned long long)stats.retired);
+	return tell_exhausted(pool, fault.code);
 }
 
 /* With the lock held: move buffers from the store to a cache. */
@@ -88,7 +98,10 @@ static uint64_t get_cached(struct saferring_pool *pool,
 	return handle;
 }
 
-/* Take the top of the store, and fill an empty cache from below it. */
+/*
+ * Take the top of the store, and fill an empty cache from below it. Those who
+ * wait come first, and what this thread's cache has is theirs, too.
+ */
 static uint64_t take_stored(struct saferring_pool *pool,
 			    struct saferring_cache *cache)
 {
@@ -96,9 +109,13 @@ static uint64_t take_stored(struct saferring_pool *pool,
 
 	pthread_mutex_lock(&pool->lock);
 	saferring_word_add(&pool->words->misses, 1);
+	if (cache && pool->waiting) {
+		sr_cache_spill(pool, cache, cache->count);
+		sr_waiters_serve(pool);
+	}
 	if (pool->stored) {
 		tag = pool->store[--pool->stored];
-		if (cache && !cache->count)
+		if (cache && !cache->count && !pool->waiting)
 			refill(pool, cache);
 	}
 	sr_account_pool_stored(pool);
@@ -106,29 +123,48 @@ static uint64_t take_stored(struct saferring_pool *pool,
 	return tag;
 }
 
+uint64_t sr_buffer_claim(struct saferring_pool *pool, uint64_t tag)
+{
+	const uint64_t handle = claim(pool, tag);
+
+	if (handle && pool->depth)
+		sr_depth_got(pool, handle);
+	if (handle && pool->flags & SAFERRING_POOL_CLEAR_GET)
+		memset(sr_buffer_address(pool, handle), 0, pool->buffer_size);
+	return handle;
+}
+
+saferring_buffer sr_buffer_try(struct saferring_pool *pool)
+{
+	struct saferring_cache *cache = sr_cache_of_thread(pool);
+	saferring_buffer buffer = SAFERRING_BUFFER_NONE;
+	uint64_t tag = 1;
+
+	if (cache && !__atomic_load_n(&pool->waiting, __ATOMIC_RELAXED))
+		buffer.word = get_cached(pool, cache);
+	while (!buffer.word && tag) {
+		tag = take_stored(pool, cache);
+		if (tag)
+			buffer.word = sr_buffer_claim(pool, tag);
+	}
+	return buffer;
+}
+
 saferring_buffer saferring_buffer_get_slow(struct saferring_pool *pool)
 {
 	saferring_buffer buffer = SAFERRING_BUFFER_NONE;
-	struct saferring_cache *cache;
-	uint64_t tag;
 
 	if (sr_forked(pool->epoch)) {
 		sr_fail_forked("buffer_get", "pool", pool->name);
 		return buffer;
 	}
-	cache = sr_cache_of_thread(pool);
-	if (cache)
-		buffer.word = get_cached(pool, cache);
-	while (!buffer.word) {
-		tag = take_stored(pool, cache);
-		if (!tag) {
-			fail_exhausted(pool);
-			return buffer;
-		}
-		buffer.word = claim(pool, tag);
-	}
-	if (pool->depth)
-		sr_depth_got(pool, buffer.word);
+	do
+		buffer = sr_buffer_try(pool);
+	while (saferring_buffer_is_none(buffer) && sr_pool_grow_itself(pool));
+	if (saferring_buffer_is_none(buffer))
+		fail_exhausted(pool);
+	else if (__atomic_load_n(&pool->was_exhausted, __ATOMIC_RELAXED))
+		__atomic_store_n(&pool->was_exhausted, false, __ATOMIC_RELAXED);
 	return buffer;
 }
 
@@ -152,14 +188,17 @@ static void keep(struct saferring_pool *pool, uint64_t free_tag)
 	struct saferring_cache *cache = sr_cache_of_thread(pool);
 
 	pthread_mutex_lock(&pool->lock);
-	if (cache && cache->count >= cache->room)
+	if (cache && pool->waiting)
+		sr_cache_spill(pool, cache, cache->count);
+	else if (cache && cache->count >= cache->room)
 		sr_cache_spill(pool, cache, (cache->room + 1) / 2);
-	if (cache) {
+	if (cache && !pool->waiting) {
 		cache->tag[cache->count] = free_tag;
 		__atomic_store_n(&cache->count, cache->count + 1,
 				 __ATOMIC_RELAXED);
 	} else {
 		sr_pool_store(pool, free_tag);
+		sr_waiters_serve(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -177,6 +216,9 @@ int saferring_buffer_put_slow(struct saferring_pool *pool,
 		return sr_fail_forked("buffer_put", "pool", pool->name);
 	if (!change_tag(pool, tag, buffer.word, to))
 		return sr_misuse(pool, buffer.word, "buffer_put", NULL);
+	if (pool->flags & SAFERRING_POOL_CLEAR_PUT)
+		memset(sr_buffer_address(pool, buffer.word), 0,
+		       pool->buffer_size);
 	if (pool->depth)
 		sr_depth_putting(pool, buffer.word, "put");
 	if (!last)

@@ -51,6 +51,7 @@ static void leave(struct saferring_cache *cache)
 	if (pool) {
 		pthread_mutex_lock(&pool->lock);
 		sr_cache_spill(pool, cache, cache->count);
+		sr_waiters_serve(pool);
 		unlink_cache(cache);
 		pthread_mutex_unlock(&pool->lock);
 	}
@@ -91,7 +92,7 @@ static struct saferring_cache *make(void)
 
 struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool)
 {
-	const size_t slot = pool->fast.slot;
+	const size_t slot = pool->slot;
 	struct saferring_cache *cache = saferring_caches[slot];
 
 	if (slot == SR_SLOT_NONE)

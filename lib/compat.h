@@ -22,6 +22,17 @@
 #define CAP_IPC_LOCK 14
 #endif
 
+/* There if the program is built with the address sanitizer. */
+extern void __asan_poison_memory_region(const void *address, size_t length)
+	__attribute__((weak));
+extern void __asan_unpoison_memory_region(const void *address, size_t length)
+	__attribute__((weak));
+extern void
+__asan_set_error_report_callback(void (*callback)(const char *text))
+	__attribute__((weak));
+extern void *__asan_get_report_address(void) __attribute__((weak));
+extern int __asan_get_report_access_type(void) __attribute__((weak));
+
 #ifndef IORING_CQE_BUFFER_SHIFT
 #define IORING_CQE_BUFFER_SHIFT 16
 #endif
@@ -31,6 +42,7 @@
 #define SR_PBUF_RING_INC  2
 
 /* Opcodes of io_uring, which are an enumeration and so cannot be asked for. */
+#define SR_OP_LISTEN	   57 /* Linux 6.11 */
 #define SR_OP_READV_FIXED  60 /* Linux 6.15 */
 #define SR_OP_WRITEV_FIXED 61
 

@@ -76,6 +76,22 @@ static __always_inline void complete(struct saferring_ring *ring,
 	sr_record_release(ring, operation);
 }
 
+/* The same without a buffer, for results of 0. */
+static inline void complete_bare(struct saferring_ring *ring,
+				 struct sr_ring_words *words,
+				 struct sr_operation *operation,
+				 struct saferring_completion *completion)
+{
+	const unsigned int kind = operation->kind;
+
+	sr_account_done(words, kind);
+	*completion = (struct saferring_completion){
+		.user_data = operation->user_data,
+		.operation = kind,
+	};
+	sr_record_release(ring, operation);
+}
+
 /* ---- pending ---- */
 
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
@@ -210,10 +226,15 @@ static unsigned int take_ready(struct saferring_ring *ring,
 		struct sr_operation *operation =
 			sr_record_of_key(ring, cqe->user_data);
 
-		if (SAFERRING_UNLIKELY(!operation || operation->special))
-			to = take_other(ring, cqe, to, end);
-		else
-			complete(ring, words, operation, cqe->res, to++);
+		if (SAFERRING_UNLIKELY(!operation || operation->special)) {
+			if (operation &&
+			    operation->special == SR_SPECIAL_BARE && !cqe->res)
+				complete_bare(ring, words, operation, to++);
+			else
+				to = take_other(ring, cqe, to, end);
+			continue;
+		}
+		complete(ring, words, operation, cqe->res, to++);
 	}
 	if (SAFERRING_UNLIKELY(ring->latency != NULL) && head != first)
 		sr_account_latencies(ring, first, head);
@@ -239,6 +260,7 @@ static unsigned int take(struct saferring_ring *ring,
 		count += take_wide(ring, completions + count, max - count);
 	else
 		count += take_ready(ring, completions + count, max - count);
+	sr_account_taken(ring);
 	SR_PROBE2(complete, ring->name, count);
 	return count;
 }
@@ -336,9 +358,9 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 static unsigned int most_to_wait_for(const struct saferring_ring *ring,
 				     unsigned int min)
 {
-	return ring->multishots ? min : 
-				  SR_MIN(min, sr_ring_busy(ring) -
-						      ring->parked);
+	const unsigned int busy = sr_ring_busy(ring) - ring->parked;
+
+	return ring->multishots ? min : SR_MIN(min, busy);
 }
 
 /*

@@ -97,33 +97,51 @@ void sr_damage_check_poison(struct saferring_pool *pool, uint64_t handle)
 	sr_report(error);
 }
 
-uint64_t sr_damage_sum(const unsigned char *bytes, size_t length)
+static uint64_t sum_of(const unsigned char *bytes, size_t length)
 {
-	uint64_t sum = 0xcbf29ce484222325;
+	uint64_t sum = 0xcbf29ce484222325, word;
 	size_t place;
 
-	for (place = 0; place < length; place++)
+	for (place = 0; place + sizeof(word) <= length; place += sizeof(word)) {
+		memcpy(&word, bytes + place, sizeof(word));
+		sum = (sum ^ word) * 0x100000001b3;
+		sum ^= sum >> 32;
+	}
+	for (; place < length; place++)
 		sum = (sum ^ bytes[place]) * 0x100000001b3;
 	return sum;
 }
 
+static struct sr_history *history_of(struct saferring_pool *pool,
+				     uint64_t handle)
+{
+	return &pool->depth->history[sr_word_index(pool, handle)];
+}
+
+void sr_damage_sum(struct saferring_pool *pool, uint64_t handle)
+{
+	struct sr_history *history = history_of(pool, handle);
+
+	history->summed = true;
+	history->sum = sum_of(sr_buffer_address(pool, handle),
+			      pool->buffer_size);
+}
+
 void sr_damage_check_sum(struct saferring_pool *pool, uint64_t handle)
 {
-	struct sr_history *history =
-		&pool->depth->history[sr_word_index(pool, handle)];
-	const unsigned char *bytes =
-		sr_buffer_address(pool, handle) + history->sum_start;
-	const size_t length = history->sum_length;
+	struct sr_history *history = history_of(pool, handle);
 	struct saferring_error *error;
 
-	history->sum_length = 0;
-	if (!length || sr_damage_sum(bytes, length) == history->sum)
+	if (!history->summed)
+		return;
+	history->summed = false;
+	if (sum_of(sr_buffer_address(pool, handle), pool->buffer_size) ==
+	    history->sum)
 		return;
 	error = begin(pool, handle, SAFERRING_REASON_WRITE_IN_FLIGHT,
 		      "ring_reap");
 	snprintf(error->what, sizeof(error->what),
-		 "some of %zu bytes from byte %zu on changed while the kernel was to write them to a file",
-		 length, history->sum_start);
+		 "the buffer changed while the kernel was to read it");
 	snprintf(error->cure, sizeof(error->cure),
 		 "leave the buffer alone until its completion; depth trap finds who does not");
 	sr_report(error);

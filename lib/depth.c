@@ -124,69 +124,52 @@ void sr_depth_looking(struct saferring_pool *pool, uint64_t handle)
 	sr_damage_check_guard(pool, handle, "buffer_data");
 }
 
-static bool is_aligned(const struct saferring_pool *pool,
-		       const struct sr_leaving *leaving)
-{
-	const uintptr_t address =
-		(uintptr_t)sr_buffer_address(pool, leaving->handle);
-	const uint64_t offset =
-		leaving->offset == UINT64_MAX ? 0 : leaving->offset;
-
-	return !((address + leaving->start) % SR_BLOCK) &&
-	       !(leaving->length % SR_BLOCK) && !(offset % SR_BLOCK);
-}
-
 /* The kernel would answer -EINVAL, and not say why. */
-static int check_alignment(struct saferring_pool *pool,
-			   const struct sr_leaving *leaving)
+int sr_check_alignment(struct saferring_pool *pool, const char *operation,
+		       int fd, uint64_t address, size_t length,
+		       uint64_t offset)
 {
-	struct sr_fault fault = {
-		.code = -EINVAL,
-		.reason = SAFERRING_REASON_ALIGNMENT,
-		.operation = leaving->operation,
-		.kind = "pool",
-		.name = pool->name,
-		.cure = "make start, length and offset multiples of the device's block size",
-		.limit = SR_BLOCK,
-	};
+	const uint64_t place = offset == UINT64_MAX ? 0 : offset;
 	int flags;
 
-	if (leaving->fd < 0 || is_aligned(pool, leaving))
+	if (fd < 0 || !((address | length | place) % SR_BLOCK))
 		return 0;
-	flags = fcntl(leaving->fd, F_GETFL);
+	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || !(flags & O_DIRECT))
 		return 0;
-	sr_fail(&fault,
-		"byte %zu of the buffer, length %zu, offset %llu: O_DIRECT takes whole blocks of %u bytes at least",
-		leaving->start, leaving->length,
-		(unsigned long long)leaving->offset, SR_BLOCK);
+	sr_fail(&(struct sr_fault){
+			.code = -EINVAL,
+			.reason = SAFERRING_REASON_ALIGNMENT,
+			.operation = operation,
+			.kind = "pool",
+			.name = pool->name,
+			.cure = "make start, length and offset multiples of the device's block size",
+			.limit = SR_BLOCK,
+		},
+		"address %#llx, length %zu, offset %llu: O_DIRECT takes whole blocks of %u bytes at least",
+		(unsigned long long)address, length,
+		(unsigned long long)place, SR_BLOCK);
 	sr_report(saferring_error_last());
 	return -EINVAL;
 }
 
-int sr_buffer_leave(struct saferring_pool *pool,
-		    const struct sr_leaving *leaving)
+void sr_buffer_leave(struct saferring_pool *pool,
+		     const struct sr_leaving *leaving)
 {
-	struct sr_history *history = history_of(pool, leaving->handle);
-	const int error = check_alignment(pool, leaving);
-
-	if (error)
-		return error;
 	sr_damage_check_guard(pool, leaving->handle, leaving->operation);
 	note(pool, leaving->handle, "submitted");
-	history->sum_length = 0;
-	if (leaving->reads) {
-		history->sum_start = leaving->start;
-		history->sum_length = leaving->length;
-		history->sum = sr_damage_sum(
-			sr_buffer_address(pool, leaving->handle) +
-				leaving->start,
-			leaving->length);
-	}
+	if (leaving->reads)
+		sr_damage_sum(pool, leaving->handle);
+	if (leaving->shared)
+		return;
 	/* The kernel goes through the mapping to pages that are not pinned. */
 	if (leaving->pinned || pool->depth->trap != SR_TRAP_MPROTECT)
-		set(pool, leaving->handle, leaving->kind);
-	return 0;
+		set(pool, leaving->handle, leaving->what);
+}
+
+void sr_buffer_reach(struct saferring_pool *pool, uint64_t handle)
+{
+	clear(pool, handle);
 }
 
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle)
@@ -201,46 +184,47 @@ void sr_buffer_return(struct saferring_pool *pool, uint64_t handle)
 
 static bool in_live_region(const struct saferring_pool *pool, size_t index)
 {
-	return !pool->region_gone[pool->region_count == 1 ?
-					  0 :
-					  index >> pool->region_bits];
+	return !pool->region_gone[index >> pool->region_bits];
 }
 
-/* Do something to each buffer that is not the program's. */
-static void for_each_out(struct saferring_pool *pool,
-			 void (*function)(struct saferring_pool *pool,
-					  uint64_t handle))
+/* The next buffer from the number-th on that is not the program's, or 0. */
+static uint64_t next_out(const struct saferring_pool *pool, size_t *number)
 {
-	size_t number, index;
+	size_t index;
 	uint64_t tag;
 
-	for (number = 0; number < pool->count; number++) {
-		index = sr_pool_index(pool, number);
+	while (*number < pool->count) {
+		index = sr_pool_index(pool, (*number)++);
 		tag = sr_tag_load(sr_tag_at(pool, index));
 		if (tag && (tag & SR_STATE_MASK) != SR_STATE_USER &&
 		    in_live_region(pool, index))
-			function(pool, sr_tag_handle(tag));
+			return sr_tag_handle(tag);
 	}
+	return 0;
+}
+
+static void clear_all(struct saferring_pool *pool)
+{
+	size_t number = 0;
+	uint64_t handle;
+
+	while ((handle = next_out(pool, &number)))
+		sr_trap_clear(pool, handle);
 }
 
 /*
- * One that is in flight meanwhile stays accessible, because the kernel may be
- * going through the mapping.
+ * What is in flight meanwhile stays accessible, because the kernel may be going
+ * through the mapping.
  */
-static void hide(struct saferring_pool *pool, uint64_t handle)
+static void hide_free(struct saferring_pool *pool)
 {
-	const uint64_t tag =
-		sr_tag_load(saferring_buffer_tag(&pool->fast, handle));
+	size_t number = 0;
+	uint64_t handle;
 
-	if (tag == handle + SR_TO_FREE)
-		sr_trap_set(pool, handle, "free");
-}
-
-static void make_free(struct saferring_pool *pool, uint64_t handle)
-{
-	sr_damage_guard(pool, handle);
-	sr_damage_poison(pool, handle);
-	sr_trap_set(pool, handle, "free");
+	while ((handle = next_out(pool, &number)))
+		if (sr_tag_load(saferring_buffer_tag(&pool->fast, handle)) ==
+		    handle + SR_TO_FREE)
+			sr_trap_set(pool, handle, "free");
 }
 
 void sr_pool_expose(struct saferring_pool *pool)
@@ -249,7 +233,7 @@ void sr_pool_expose(struct saferring_pool *pool)
 		return;
 	pthread_mutex_lock(&pool->depth->lock);
 	if (!pool->depth->exposed++)
-		for_each_out(pool, sr_trap_clear);
+		clear_all(pool);
 	pthread_mutex_unlock(&pool->depth->lock);
 }
 
@@ -259,7 +243,7 @@ void sr_pool_hide(struct saferring_pool *pool)
 		return;
 	pthread_mutex_lock(&pool->depth->lock);
 	if (!--pool->depth->exposed)
-		for_each_out(pool, hide);
+		hide_free(pool);
 	pthread_mutex_unlock(&pool->depth->lock);
 }
 
@@ -302,17 +286,28 @@ int sr_depth_create(struct saferring_pool *pool, int option)
 	return 0;
 }
 
-void sr_depth_start(struct saferring_pool *pool)
+void sr_depth_start(struct saferring_pool *pool, size_t from)
 {
-	if (pool->depth)
-		for_each_out(pool, make_free);
+	size_t number = from;
+	uint64_t handle;
+
+	if (!pool->depth)
+		return;
+	/* What another process has is left alone. */
+	while ((handle = next_out(pool, &number))) {
+		if (pool->flags & SAFERRING_POOL_AWAY)
+			continue;
+		sr_damage_guard(pool, handle);
+		sr_damage_poison(pool, handle);
+		sr_trap_set(pool, handle, "free");
+	}
 }
 
 void sr_depth_end(struct saferring_pool *pool)
 {
 	if (!pool->depth)
 		return;
-	for_each_out(pool, sr_trap_clear);
+	clear_all(pool);
 	sr_trap_forget(pool);
 }
 

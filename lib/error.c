@@ -34,6 +34,7 @@ static const char *const reason_names[] = {
 	[SAFERRING_REASON_QUARANTINED] = "buffer in quarantine",
 	[SAFERRING_REASON_RETIRED] = "buffer retired",
 	[SAFERRING_REASON_GARBAGE] = "garbage handle",
+	[SAFERRING_REASON_SENT] = "buffer sent away",
 	[SAFERRING_REASON_FORKED] = "object of the parent process",
 	[SAFERRING_REASON_ARGUMENT] = "bad argument",
 	[SAFERRING_REASON_BOUNDS] = "out of bounds",
@@ -234,7 +235,10 @@ void sr_report(const struct saferring_error *error)
 	saferring_report_fn report;
 	void *context;
 
-	sr_account_reason(error->reason);
+	/* A refusal was counted when it was recorded. */
+	if (error->reason < SAFERRING_REASON_FORKED ||
+	    error->reason >= SAFERRING_REASON_LOST_IO)
+		sr_account_reason(error->reason);
 	if (error->reason < SAFERRING_REASON_FORKED)
 		SR_PROBE3(misuse, error->reason, error->object, error->handle);
 	if (reporting)

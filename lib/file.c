@@ -24,12 +24,11 @@ static int vector(struct saferring_ring *ring, unsigned int kind,
 		  const struct saferring_range *ranges, unsigned int count,
 		  uint64_t offset, uint64_t user_data)
 {
-	const struct sr_place place = { fd, offset };
 	struct sr_draft draft;
 	int error = sr_check_ranges(ring, kind, ranges, count);
 
 	if (!error)
-		error = sr_draft_at(ring, kind, ranges, count, &place, &draft);
+		error = sr_draft(ring, kind, ranges, count, &draft);
 	if (error)
 		return error;
 	sr_draft_file(&draft, fd);

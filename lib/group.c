@@ -49,25 +49,19 @@ static void add_entry(struct saferring_group *group, uint64_t word)
 }
 
 /* From the program to the kernel. */
-static int provide(struct saferring_group *group, uint64_t word)
+static void provide(struct saferring_group *group, uint64_t word)
 {
-	const struct sr_leaving leaving = {
-		.handle = word,
-		.kind = "in flight in a group",
-		.operation = "ring_provide",
-		.fd = -1,
-		.length = group->pool->buffer_size,
-		.offset = UINT64_MAX,
-	};
-	const int error = group->pool->depth ?
-				  sr_buffer_leave(group->pool, &leaving) : 0;
-
-	if (error)
-		return error;
+	if (group->pool->depth)
+		sr_buffer_leave(group->pool,
+				&(struct sr_leaving){
+					.handle = word,
+					.what = "provided",
+					.operation = "group_provide",
+					.shared = true,
+				});
 	sr_tag_store(saferring_buffer_tag(&group->pool->fast, word),
 		     word + SR_TO_KERNEL);
 	add_entry(group, word + SR_TO_KERNEL);
-	return 0;
 }
 
 /* ---- completions ---- */
@@ -80,9 +74,11 @@ static void refill(struct saferring_group *group)
 	    group->ring->any_gone ||
 	    saferring_buffer_get(group->pool, &buffer))
 		return;
-	if (sr_is_last(group->pool, buffer.word) ||
-	    provide(group, buffer.word))
+	if (sr_is_last(group->pool, buffer.word)) {
 		(void)!saferring_buffer_put(group->pool, buffer);
+		return;
+	}
+	provide(group, buffer.word);
 }
 
 /*
@@ -98,7 +94,8 @@ uint64_t sr_group_take(struct saferring_group *group,
 	if (bid >= group->count || !group->word[bid])
 		return 0;
 	word = group->word[bid];
-	*address = (uintptr_t)sr_buffer_address(group->pool, sr_tag_handle(word)) +
+	*address = (uintptr_t)sr_buffer_address(group->pool,
+						   sr_tag_handle(word)) +
 		   group->offset[bid];
 	if (cqe->flags & SR_CQE_F_BUF_MORE) {
 		group->offset[bid] += (uint32_t)SR_MAX(cqe->res, 0);
@@ -217,8 +214,8 @@ static int fill(struct saferring_group *group)
 
 	for (number = 0; number < group->count && !error; number++) {
 		error = saferring_buffer_get(group->pool, &buffer);
-		if (!error && provide(group, buffer.word))
-			error = saferring_buffer_put(group->pool, buffer);
+		if (!error)
+			provide(group, buffer.word);
 	}
 	return error;
 }
@@ -317,11 +314,10 @@ void sr_groups_quarantine(struct saferring_ring *ring)
 
 		for (bid = 0; group && bid < group->count; bid++) {
 			uint64_t *word = &group->word[bid];
-			uint64_t handle;
+			const uint64_t handle = sr_tag_handle(*word);
 
 			if (!*word)
 				continue;
-			handle = sr_tag_handle(*word);
 			*word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
 			sr_tag_store(saferring_buffer_tag(&group->pool->fast,
 							  handle),
@@ -355,7 +351,8 @@ int saferring_group_provide(struct saferring_group *group,
 	if (sr_is_last(pool, buffer.word))
 		return sr_fail_last(group->ring, pool, buffer.word,
 				    SAFERRING_OPERATION_RECV_MULTISHOT);
-	return provide(group, buffer.word);
+	provide(group, buffer.word);
+	return 0;
 }
 
 unsigned int saferring_group_count(const struct saferring_group *group)

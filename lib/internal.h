@@ -230,6 +230,9 @@ const struct sr_backend *sr_backend_get(int kind);   /* device.c */
 
 /* module.c: the control area and the device behind it. */
 void sr_module_close(struct saferring_device *device);
+int sr_module_export(const struct saferring_region *region, int *fd);
+/* For a region whose device is the module: fills what map would. */
+int sr_module_import(struct saferring_region *region, int fd);
 
 static inline const uint64_t *
 sr_device_revocations(const struct saferring_device *device)
@@ -262,6 +265,7 @@ static inline bool sr_region_live(const struct saferring_region *region)
 #define SR_STATE_QUARANTINE 4UL
 #define SR_STATE_GONE	    5UL
 #define SR_STATE_RETIRED    6UL
+#define SR_STATE_AWAY	    7UL
 #define SR_INDEX_SHIFT	    3
 #define SR_INDEX_ONE	    (1UL << SR_INDEX_SHIFT)
 #define SR_TO_FREE	    (SR_INDEX_ONE + SR_STATE_FREE - SR_STATE_USER)
@@ -282,12 +286,23 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  *	buffers before it come to, so that one addition gives an address
  * @region_bits: index >> region_bits is the region
  * @count: number of buffers
+ * @count_max: number that it may come to have
  * @first_word: smallest word of this pool
  * @store: tags of free buffers that are in no thread's cache
  * @stored: their number
  * @caches: caches of threads, linked
  * @lock: for @store and @caches
+ * @waiters: threads that wait for a buffer, in the order of their coming
+ * @waiting: their number
+ * @flags: as it was created with
+ * @was_exhausted: nobody has got a buffer since one was told that there is none
+ * @slot: its slot of caches; the one in @fast is none while there are waiters
+ * @turns: by index: the last turn of a buffer that was sent or received, or NULL
  * @rings: number of rings created for it
+ * @sets: number of sets that it is in
+ * @regions_max: how many regions it may come to have
+ * @region_own: the pool created the region itself
+ * @growing: held while a region is created
  * @live_regions: regions that are not known to be gone
  * @words: what has happened in it
  * @counted: @words are in the statistics
@@ -300,6 +315,7 @@ struct saferring_pool {
 	unsigned int buffer_shift;
 	size_t buffer_size;
 	size_t count;
+	size_t count_max;
 	size_t tags_length;
 	unsigned int id;
 	uint64_t epoch;
@@ -308,10 +324,20 @@ struct saferring_pool {
 	uint64_t *store;
 	size_t stored;
 	struct saferring_cache *caches;
+	struct sr_waiter *waiters;
+	unsigned int waiting;
+	unsigned int flags;
+	bool was_exhausted;
+	size_t slot;
+	uint64_t *turns;
 	unsigned int cache_room;
 	unsigned int rings;
+	unsigned int sets;
 	unsigned int live_regions;
 	size_t region_count;
+	size_t regions_max;
+	bool region_own[SAFERRING_POOL_REGIONS_MAX];
+	pthread_mutex_t growing;
 	struct saferring_region *region[SAFERRING_POOL_REGIONS_MAX];
 	bool region_gone[SAFERRING_POOL_REGIONS_MAX];
 	struct sr_pool_words *words;
@@ -417,6 +443,26 @@ void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 /* With the registry's lock held: a pool is going away. */
 void sr_cache_detach_all(struct saferring_pool *pool);
 
+/* grow.c: with the registry and the pool locked, or before it is known. */
+void sr_pool_fill(struct saferring_pool *pool, size_t from, size_t to);
+/* pool.c: with the registry locked: whether regions can come to a pool. */
+int sr_pool_check_free(struct saferring_region *const *regions, size_t count,
+		       const char *operation);
+/* Create a region if it may; false if there is no more. */
+bool sr_pool_grow_itself(struct saferring_pool *pool);
+void sr_pool_drop_own_regions(struct saferring_region *const *regions,
+			      const bool *own, size_t count);
+
+/* buffer.c: as get, but without failing: SAFERRING_BUFFER_NONE if there is none. */
+saferring_buffer sr_buffer_try(struct saferring_pool *pool);
+/* Make what the store had the caller's. Returns the handle, or 0. */
+uint64_t sr_buffer_claim(struct saferring_pool *pool, uint64_t tag);
+
+/* waiter.c: with the pool's lock held: hand what is in the store to them. */
+void sr_waiters_serve(struct saferring_pool *pool);
+/* Have them look whether there is anything left to wait for. */
+void sr_waiters_wake(struct saferring_pool *pool);
+
 /* misuse.c: find out what is wrong with a handle, record and report it. */
 int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 	      struct saferring_ring *ring) __attribute__((cold));
@@ -432,17 +478,15 @@ enum sr_trap { SR_TRAP_NONE, SR_TRAP_MPROTECT, SR_TRAP_ASAN, SR_TRAP_VALGRIND };
  * struct sr_history - what is known of a buffer
  * @now: how it came to who has it
  * @before: how it came to who had it
- * @sum: of the bytes that the kernel is to read
- * @sum_start: first of them
- * @sum_length: their number
+ * @summed: @sum is that of a buffer that the kernel is to read
+ * @sum: of its bytes
  * @block: valgrind's number for it
  */
 struct sr_history {
 	struct saferring_trace now;
 	struct saferring_trace before;
+	bool summed;
 	uint64_t sum;
-	size_t sum_start;
-	size_t sum_length;
 	unsigned int block;
 };
 
@@ -468,43 +512,42 @@ struct sr_depth {
 
 /*
  * struct sr_leaving - a buffer that goes to the kernel
- * @handle: its handle
- * @kind: what the operation is called, such as "READ"; constant
+ * @handle: the handle by which it was the program's
+ * @what: what the operation is called, such as "READ"; constant
  * @operation: name of the public function without its prefix
  * @reads: the kernel will read the buffer, and not write to it
  * @pinned: its pages are those of a fixed buffer
- * @fd: file, or -1
- * @start: first byte of the buffer
- * @length: bytes
- * @offset: place in the file, -1 for none
+ * @shared: the program may look at it meanwhile
  */
 struct sr_leaving {
 	uint64_t handle;
-	const char *kind;
+	const char *what;
 	const char *operation;
 	bool reads;
 	bool pinned;
-	int fd;
-	size_t start;
-	size_t length;
-	uint64_t offset;
+	bool shared;
 };
 
 /* For a pool that has its shape: what environment and @option ask for. */
 int sr_depth_create(struct saferring_pool *pool, int option);
 void sr_depth_destroy(struct saferring_pool *pool);
-/* All buffers are free for the first time, and for the last. */
-void sr_depth_start(struct saferring_pool *pool);
+/* Buffers are free for the first time, and for the last. */
+void sr_depth_start(struct saferring_pool *pool, size_t from);
 void sr_depth_end(struct saferring_pool *pool);
 /*
- * For a ring: only if the pool has a depth. The first is called when all is
- * known to be well, before the tag is changed; 0, or -errno with its detail, and
- * then the operation is refused. The second is called with the handle that the
- * completion brings, after the tag is changed, unless the region is gone.
+ * For a ring: only if the pool has a depth. The first is called when nothing
+ * more can fail; the second with the handle that the completion brings, after
+ * the tag is changed, unless the region is gone.
  */
-int sr_buffer_leave(struct saferring_pool *pool,
-		    const struct sr_leaving *leaving);
+void sr_buffer_leave(struct saferring_pool *pool,
+		     const struct sr_leaving *leaving);
 void sr_buffer_return(struct saferring_pool *pool, uint64_t handle);
+/* In between: the library itself is about to touch the buffer. */
+void sr_buffer_reach(struct saferring_pool *pool, uint64_t handle);
+/* 0, or -EINVAL if O_DIRECT could not work, with its detail. */
+int sr_check_alignment(struct saferring_pool *pool, const char *operation,
+		       int fd, uint64_t address, size_t length,
+		       uint64_t offset);
 /* Pages have to be accessible while the kernel pins them. */
 void sr_pool_expose(struct saferring_pool *pool);
 void sr_pool_hide(struct saferring_pool *pool);
@@ -523,7 +566,7 @@ void sr_damage_poison(const struct saferring_pool *pool, uint64_t handle);
 void sr_damage_check_guard(struct saferring_pool *pool, uint64_t handle,
 			   const char *operation);
 void sr_damage_check_poison(struct saferring_pool *pool, uint64_t handle);
-uint64_t sr_damage_sum(const unsigned char *bytes, size_t length);
+void sr_damage_sum(struct saferring_pool *pool, uint64_t handle);
 void sr_damage_check_sum(struct saferring_pool *pool, uint64_t handle);
 
 /* trap.c: make buffers inaccessible and accessible. */

@@ -11,7 +11,6 @@
 	[SAFERRING_OPERATION_##name_] = {                                      \
 		.name = #name_,                                                \
 		.function = "ring_" function_,                                 \
-		.flight = "in flight as " #name_,                              \
 		.opcode = IORING_OP_##opcode_,                                 \
 		.needs = IORING_OP_##needs_,                                   \
 		.since = since_,                                               \
@@ -22,13 +21,13 @@
 #define MULTISHOT SR_KIND_MULTISHOT
 #define ZEROCOPY  SR_KIND_ZEROCOPY
 #define VECTOR	  SR_KIND_VECTOR
-#define SENDS	  SR_KIND_SENDS
+#define READS	  SR_KIND_READS
 
 const struct sr_kind sr_kinds[SAFERRING_OPERATIONS] = {
 	KIND(READ, "read", READ, NOP, "5.6", BYTES),
-	KIND(WRITE, "write", WRITE, NOP, "5.6", BYTES | SENDS),
+	KIND(WRITE, "write", WRITE, NOP, "5.6", READS | BYTES),
 	KIND(READV, "readv", READV, NOP, "5.1", BYTES | VECTOR),
-	KIND(WRITEV, "writev", WRITEV, NOP, "5.1", BYTES | SENDS | VECTOR),
+	KIND(WRITEV, "writev", WRITEV, NOP, "5.1", READS | BYTES | VECTOR),
 	KIND(FSYNC, "fsync", FSYNC, NOP, "5.1", 0),
 	KIND(FALLOCATE, "fallocate", FALLOCATE, NOP, "5.6", 0),
 	KIND(OPEN, "open", OPENAT2, NOP, "5.6", 0),
@@ -37,13 +36,13 @@ const struct sr_kind sr_kinds[SAFERRING_OPERATIONS] = {
 	KIND(SPLICE, "splice", SPLICE, NOP, "5.7", BYTES),
 	KIND(ACCEPT, "accept", ACCEPT, NOP, "5.5", 0),
 	KIND(CONNECT, "connect", CONNECT, NOP, "5.5", 0),
-	KIND(SEND, "send", SEND, NOP, "5.6", BYTES | SENDS),
+	KIND(SEND, "send", SEND, NOP, "5.6", READS | BYTES),
 	KIND(RECV, "recv", RECV, NOP, "5.6", BYTES),
-	KIND(SENDMSG, "sendmsg", SENDMSG, NOP, "5.3", BYTES | SENDS | VECTOR),
+	KIND(SENDMSG, "sendmsg", SENDMSG, NOP, "5.3", READS | BYTES | VECTOR),
 	KIND(RECVMSG, "recvmsg", RECVMSG, NOP, "5.3", BYTES | VECTOR),
-	KIND(SEND_ZC, "send_zc", SEND_ZC, NOP, "6.0", BYTES | SENDS | ZEROCOPY),
+	KIND(SEND_ZC, "send_zc", SEND_ZC, NOP, "6.0", READS | BYTES | ZEROCOPY),
 	KIND(SENDMSG_ZC, "sendmsg_zc", SENDMSG_ZC, NOP, "6.1",
-	     BYTES | SENDS | ZEROCOPY | VECTOR),
+	     READS | BYTES | ZEROCOPY | VECTOR),
 	KIND(SHUTDOWN, "shutdown", SHUTDOWN, NOP, "5.11", 0),
 	KIND(ACCEPT_MULTISHOT, "accept_multishot", ACCEPT, SOCKET, "5.19",
 	     MULTISHOT),

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <numa.h>
 #include <numaif.h>
 #include <sched.h>
@@ -109,6 +110,20 @@ int saferring_node_of_file(int fd)
 		kind = "char";
 	snprintf(link, sizeof(link), "/sys/dev/%s/%u:%u", kind, major(device),
 		 minor(device));
+	if (!realpath(link, path))
+		return -ENODEV;
+	return node_of_directory(path);
+}
+
+int saferring_node_of_netdev(const char *name)
+{
+	char link[sizeof("/sys/class/net//device") + IFNAMSIZ];
+	char path[PATH_MAX];
+
+	if (!name || !*name || strlen(name) >= IFNAMSIZ || strchr(name, '/') ||
+	    !strcmp(name, ".") || !strcmp(name, ".."))
+		return -EINVAL;
+	snprintf(link, sizeof(link), "/sys/class/net/%s/device", name);
 	if (!realpath(link, path))
 		return -ENODEV;
 	return node_of_directory(path);

@@ -60,8 +60,7 @@ static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 		       uint64_t user_data)
 {
 	struct sr_draft draft;
-	const struct sr_place place = { fd, offset };
-	int error = sr_draft_at(ring, kind, &range, 1, &place, &draft);
+	int error = sr_draft(ring, kind, &range, 1, &draft);
 
 	if (error)
 		return error;
@@ -115,8 +114,7 @@ static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
 	tag = saferring_buffer_tag(&pool->fast, word);
 	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
 			       !in_buffer(pool, start, length) ||
-			       !ring->free_count ||
-			       sr_is_last(pool, word)))
+			       !ring->free_count || sr_is_last(pool, word)))
 		return false;
 
 	sqe = sr_uring_next(ring);

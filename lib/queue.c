@@ -199,37 +199,10 @@ static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
 	return part;
 }
 
-/*
- * What a pool with a depth checks. Only reads and writes name the fixed buffer
- * that their buffer lies in.
- */
-static int leave(const struct sr_draft *draft, struct saferring_pool *pool,
-		 const struct saferring_range *range)
-{
-	const struct sr_kind *kind = &sr_kinds[draft->kind];
-	const struct sr_leaving leaving = {
-		.handle = range->buffer.word,
-		.kind = kind->flight,
-		.operation = kind->function,
-		.reads = kind->flags & SR_KIND_SENDS,
-		.pinned = draft->ring->fixed &&
-			  draft->kind <= SAFERRING_OPERATION_WRITE,
-		.fd = draft->place->fd & SAFERRING_FILE_BIT ? -1 :
-							      draft->place->fd,
-		.start = range->start,
-		.length = range->length,
-		.offset = draft->place->offset,
-	};
-
-	return sr_buffer_leave(pool, &leaving);
-}
-
 /* A buffer that the operation does not have yet. */
 static int add_buffer(struct sr_draft *draft, struct saferring_pool *pool,
-		      const struct saferring_range *range,
-		      struct sr_operation **part)
+		      uint64_t word, struct sr_operation **part)
 {
-	const uint64_t word = range->buffer.word;
 	struct saferring_ring *ring = draft->ring;
 	uint64_t *tag = saferring_buffer_tag(&pool->fast, word);
 
@@ -239,12 +212,6 @@ static int add_buffer(struct sr_draft *draft, struct saferring_pool *pool,
 		return sr_fail_depth(ring, draft->kind);
 	if (sr_is_last(pool, word))
 		return sr_fail_last(ring, pool, word, draft->kind);
-	if (pool->depth) {
-		const int error = leave(draft, pool, range);
-
-		if (error)
-			return error;
-	}
 	sr_tag_store(tag, word + SR_TO_KERNEL);
 	*part = add_record(draft, word + SR_TO_KERNEL, pool);
 	return 0;
@@ -257,7 +224,10 @@ static int fixed_index(const struct sr_draft *draft,
 {
 	int index;
 
-	if (!draft->ring->fixed)
+	if (!draft->ring->fixed ||
+	    sr_word_index(attachment->pool, word) >>
+			    attachment->pool->region_bits >=
+		    attachment->regions)
 		return -1;
 	index = (int)sr_fixed_index(attachment, word);
 	return number == 0 || draft->fixed_index == index ? index : -1;
@@ -278,7 +248,7 @@ static int add_range(struct sr_draft *draft,
 		return error;
 	part = part_of_word(draft, word, &part_number);
 	if (!part)
-		error = add_buffer(draft, attachment->pool, range, &part);
+		error = add_buffer(draft, attachment->pool, word, &part);
 	if (error)
 		return error;
 	part->length += (uint32_t)range->length;
@@ -299,13 +269,6 @@ static int add_range(struct sr_draft *draft,
 	return 0;
 }
 
-static void keep(struct saferring_pool *pool, uint64_t handle)
-{
-	sr_tag_store(saferring_buffer_tag(&pool->fast, handle), handle);
-	if (pool->depth)
-		sr_buffer_return(pool, handle);
-}
-
 /* A refused operation has changed nothing. */
 static void undo(struct sr_draft *draft)
 {
@@ -315,7 +278,10 @@ static void undo(struct sr_draft *draft)
 	for (; part; part = next) {
 		next = sr_record_next(ring, part);
 		if (part->pool)
-			keep(part->pool, sr_tag_handle(part->word));
+			sr_tag_store(saferring_buffer_tag(
+					     &part->pool->fast,
+					     part->word - SR_TO_KERNEL),
+				     part->word - SR_TO_KERNEL);
 		sr_record_release(ring, part);
 	}
 }
@@ -341,6 +307,15 @@ static struct io_uring_sqe *take_entry(struct saferring_ring *ring)
 		return sr_uring_next_any(ring);
 	ring->last_sqe = io_uring_get_sqe(ring->beside);
 	return ring->last_sqe;
+}
+
+/* The one that was taken last. */
+static void give_entry_back(struct saferring_ring *ring)
+{
+	if (ring->beside)
+		ring->beside->sq.sqe_tail--;
+	else
+		ring->uring.sq.sqe_tail--;
 }
 
 /* On a ring of the program's own others take entries, too. */
@@ -384,15 +359,6 @@ int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft)
 {
-	static const struct sr_place nowhere = { -1, UINT64_MAX };
-
-	return sr_draft_at(ring, kind, ranges, count, &nowhere, draft);
-}
-
-int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
-		const struct saferring_range *ranges, unsigned int count,
-		const struct sr_place *place, struct sr_draft *draft)
-{
 	int error = check_draft(ring, kind, count);
 
 	if (error)
@@ -400,7 +366,6 @@ int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
 	*draft = (struct sr_draft){
 		.ring = ring,
 		.kind = kind,
-		.place = place,
 		.fixed_index = -1,
 	};
 	if (count)
@@ -426,9 +391,10 @@ void sr_draft_address(struct sr_draft *draft)
 	if (draft->kind != SAFERRING_OPERATION_READ &&
 	    draft->kind != SAFERRING_OPERATION_WRITE)
 		return;
+	if (draft->fixed_index < 0)
+		return;
 	draft->sqe->opcode = draft->ring->opcode[draft->kind];
-	if (draft->fixed_index >= 0)
-		draft->sqe->buf_index = (uint16_t)draft->fixed_index;
+	draft->sqe->buf_index = (uint16_t)draft->fixed_index;
 }
 
 void sr_draft_file(struct sr_draft *draft, int fd)
@@ -440,11 +406,65 @@ void sr_draft_file(struct sr_draft *draft, int fd)
 		draft->sqe->flags |= IOSQE_FIXED_FILE;
 }
 
+/* ---- pools with a depth ---- */
+
+static bool is_deep(const struct sr_draft *draft)
+{
+	const struct sr_operation *part = draft->operation;
+
+	while (part && !(part->pool && part->pool->depth))
+		part = sr_record_next(draft->ring, part);
+	return part;
+}
+
+/* The kernel has pinned the pages, and needs no mapping. */
+static bool is_pinned(const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_READ_FIXED ||
+	       sqe->opcode == IORING_OP_WRITE_FIXED;
+}
+
+static int leave(struct sr_draft *draft)
+{
+	const struct io_uring_sqe *sqe = draft->sqe;
+	const struct sr_kind *kind = &sr_kinds[draft->kind];
+	struct sr_operation *part = draft->operation;
+	int error = 0;
+
+	if ((draft->kind == SAFERRING_OPERATION_READ ||
+	     draft->kind == SAFERRING_OPERATION_WRITE) &&
+	    !(sqe->flags & IOSQE_FIXED_FILE))
+		error = sr_check_alignment(part->pool, kind->function, sqe->fd,
+					   sqe->addr, sqe->len, sqe->off);
+	if (error)
+		return error;
+	for (; part; part = sr_record_next(draft->ring, part))
+		if (part->pool && part->pool->depth)
+			sr_buffer_leave(part->pool,
+					&(struct sr_leaving){
+						.handle = part->word -
+							  SR_TO_KERNEL,
+						.what = kind->name,
+						.operation = kind->function,
+						.reads = kind->flags &
+							 SR_KIND_READS,
+						.pinned = is_pinned(sqe),
+					});
+	return 0;
+}
+
 int sr_queue(struct sr_draft *draft, uint64_t user_data)
 {
 	struct saferring_ring *ring = draft->ring;
 	struct sr_operation *part = draft->operation;
+	int error = is_deep(draft) ? leave(draft) : 0;
 
+	if (error) {
+		give_entry_back(ring);
+		undo(draft);
+		ring->stats.refused++;
+		return error;
+	}
 	draft->sqe->user_data = part->key;
 	for (; part; part = sr_record_next(ring, part))
 		part->user_data = user_data;

@@ -87,6 +87,8 @@ static int attach_pools(struct saferring_ring *ring,
 						pool->name);
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
+		ring->attachment[number].regions = __atomic_load_n(
+			&pool->region_count, __ATOMIC_ACQUIRE);
 		ring->attached[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
@@ -198,7 +200,8 @@ static void number_records(struct saferring_ring *ring)
 
 	for (number = 0; number < ring->depth; number++) {
 		ring->operation[number].key = SR_KEY_MARK | number;
-		ring->free[number] = ring->depth - 1 - number;
+		ring->free[number] =
+			&ring->operation[ring->depth - 1 - number];
 		ring->pending[number] = number;
 		ring->state[number].next = SR_RECORD_NONE;
 	}
@@ -239,211 +242,6 @@ void sr_ring_free(struct saferring_ring *ring)
 	free(ring);
 }
 
-/* ---- fixed buffers ---- */
-
-static unsigned int pieces_of(const struct saferring_region *region)
-{
-	return (unsigned int)SR_ROUND_UP(region->length, SR_FIXED_MAX) /
-	       SR_FIXED_MAX;
-}
-
-/*
- * A region longer than the kernel takes as one buffer is registered in pieces.
- * Buffers lie at multiples of their own power of two, which is no larger than a
- * piece, so none lies in two pieces.
- */
-static void add_pieces(struct saferring_ring *ring,
-		       const struct saferring_region *region,
-		       struct iovec *iovec)
-{
-	size_t offset;
-
-	for (offset = 0; offset < region->length; offset += SR_FIXED_MAX) {
-		iovec[ring->fixed_buffers].iov_base = region->address + offset;
-		iovec[ring->fixed_buffers].iov_len =
-			SR_MIN(region->length - offset, SR_FIXED_MAX);
-		ring->fixed_buffers++;
-	}
-	ring->fixed_bytes += region->length;
-}
-
-static unsigned int count_pieces(const struct saferring_ring *ring)
-{
-	unsigned int count = 0;
-	size_t number, region;
-
-	for (number = 0; number < ring->attachment_count; number++) {
-		const struct saferring_pool *pool =
-			ring->attachment[number].pool;
-
-		for (region = 0; region < pool->region_count; region++)
-			count += pieces_of(pool->region[region]);
-	}
-	return count;
-}
-
-static void fill_pieces(struct saferring_ring *ring, struct iovec *iovec)
-{
-	size_t number, region;
-
-	for (number = 0; number < ring->attachment_count; number++) {
-		struct sr_attachment *attachment = &ring->attachment[number];
-
-		attachment->one_piece =
-			attachment->pool->region_count == 1 &&
-			pieces_of(attachment->pool->region[0]) == 1;
-		for (region = 0; region < attachment->pool->region_count;
-		     region++) {
-			attachment->first[region] = ring->fixed_buffers;
-			add_pieces(ring, attachment->pool->region[region],
-				   iovec);
-		}
-	}
-}
-
-/*
- * The kernel says ENOMEM both for the limit and for want of memory. With the
- * capability there is no limit; without it the limit is the likely cause even
- * if it is larger than what is needed now, because it counts what all rings of
- * the user have registered.
- */
-static int fail_memlock(const struct saferring_ring *ring)
-{
-	const uint64_t limit = sr_memlock_limit();
-	const uint64_t needed = ring->fixed_bytes;
-	char cure[256];
-
-	snprintf(cure, sizeof(cure),
-		 "ulimit -l %llu or more for the process (hard limit in /etc/security/limits.conf), LimitMEMLOCK=%llu in its systemd unit, or CAP_IPC_LOCK",
-		 (unsigned long long)SR_ROUND_UP(needed, 1024) / 1024,
-		 (unsigned long long)needed);
-	return sr_fail(&(struct sr_fault){
-			       .code = -ENOMEM,
-			       .reason = SAFERRING_REASON_MEMLOCK,
-			       .operation = "ring_create",
-			       .kind = "ring",
-			       .name = ring->name,
-			       .cure = cure,
-			       .needed = needed,
-			       .limit = limit,
-		       },
-		       "%llu bytes to be registered, RLIMIT_MEMLOCK allows %llu for all rings of the user together",
-		       (unsigned long long)needed, (unsigned long long)limit);
-}
-
-static int fail_register(const struct saferring_ring *ring, int error)
-{
-	struct sr_fault fault = {
-		.code = error,
-		.reason = SAFERRING_REASON_SYSTEM,
-		.operation = "ring_create",
-		.kind = "ring",
-		.name = ring->name,
-		.needed = ring->fixed_bytes,
-	};
-
-	if (error == -ENOMEM && !sr_memlock_exempt() &&
-	    sr_memlock_limit() != UINT64_MAX)
-		return fail_memlock(ring);
-	if (error == -ENOMEM)
-		fault.reason = SAFERRING_REASON_MEMORY;
-	if (error == -EFAULT || error == -EOPNOTSUPP)
-		fault.reason = SAFERRING_REASON_UNSUPPORTED;
-	return sr_fail(&fault,
-		       "registering %llu bytes as %u fixed buffers failed: %s",
-		       (unsigned long long)ring->fixed_bytes,
-		       ring->fixed_buffers, strerror(-error));
-}
-
-static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
-{
-	return sr_fail(&(struct sr_fault){
-			       .code = -EINVAL,
-			       .reason = SAFERRING_REASON_UNSUPPORTED,
-			       .operation = "ring_create",
-			       .kind = "ring",
-			       .name = ring->name,
-			       .cure = "fewer or smaller regions",
-			       .needed = count,
-			       .limit = SR_FIXED_BUFFERS_MAX,
-		       },
-		       "%u fixed buffers, io_uring takes %d", count,
-		       SR_FIXED_BUFFERS_MAX);
-}
-
-static void for_each_pool(const struct saferring_ring *ring,
-			  void (*function)(struct saferring_pool *pool))
-{
-	size_t number;
-
-	for (number = 0; number < ring->attachment_count; number++)
-		function(ring->attachment[number].pool);
-}
-
-static int register_regions(struct saferring_ring *ring)
-{
-	const unsigned int count = count_pieces(ring);
-	struct iovec *iovec;
-	int error;
-
-	if (count > SR_FIXED_BUFFERS_MAX)
-		return fail_pieces(ring, count);
-	iovec = calloc(count, sizeof(*iovec));
-	if (!iovec)
-		return sr_fail_memory("ring_create", count * sizeof(*iovec));
-	fill_pieces(ring, iovec);
-	for_each_pool(ring, sr_pool_expose);
-	error = sr_uring_register(ring, iovec, count);
-	for_each_pool(ring, sr_pool_hide);
-	free(iovec);
-	if (error)
-		return fail_register(ring, error);
-	ring->fixed = true;
-	return 0;
-}
-
-/* Unregistered operations have buf_index 0. */
-static void forget_pieces(struct saferring_ring *ring)
-{
-	size_t number;
-
-	for (number = 0; number < ring->attachment_count; number++) {
-		ring->attachment[number].one_piece = true;
-		ring->attachment[number].first[0] = 0;
-	}
-	ring->fixed_buffers = 0;
-	ring->fixed_bytes = 0;
-}
-
-static void set_opcodes(struct saferring_ring *ring)
-{
-	ring->opcode[SAFERRING_OPERATION_READ] =
-		ring->fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
-	ring->opcode[SAFERRING_OPERATION_WRITE] =
-		ring->fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
-}
-
-/* Registered if possible; if not, with the reason noted. */
-static int set_fixed(struct saferring_ring *ring, unsigned int flags)
-{
-	int error;
-
-	if (flags & SAFERRING_RING_AVOID_FIXED) {
-		snprintf(ring->reason, sizeof(ring->reason),
-			 "SAFERRING_RING_AVOID_FIXED was set");
-		return 0;
-	}
-	error = register_regions(ring);
-	if (!error)
-		return 0;
-	forget_pieces(ring);
-	if (flags & SAFERRING_RING_REQUIRE_FIXED)
-		return error;
-	snprintf(ring->reason, sizeof(ring->reason), "%s",
-		 saferring_error_last()->what);
-	return 0;
-}
-
 /* ---- create and destroy ---- */
 
 static void publish(struct saferring_ring *ring)
@@ -466,14 +264,24 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
-/* Pools with a depth have more to be looked at than the short way does. */
-static void open_short_way(struct saferring_ring *ring)
+/*
+ * Pools with a depth take the long way, which has the hooks; and those that may
+ * grow, because not all of their buffers need be fixed ones.
+ */
+static void open_short_ways(struct saferring_ring *ring)
 {
-	unsigned int id;
+	size_t number;
 
-	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++)
-		if (ring->attached[id] && !ring->attached[id]->pool->depth)
-			ring->by_pool[id] = ring->attached[id];
+	if (ring->wide || ring->beside)
+		return;
+	ring->short_nop = true;
+	for (number = 0; number < ring->attachment_count; number++) {
+		struct sr_attachment *attachment = &ring->attachment[number];
+		const struct saferring_pool *pool = attachment->pool;
+
+		if (!pool->depth && attachment->regions == pool->regions_max)
+			ring->by_pool[pool->id] = attachment;
+	}
 }
 
 /* If it fails, a ring of the program's stays as it was. */
@@ -490,7 +298,7 @@ static int open_ring(struct saferring_ring *ring,
 	if (error)
 		return sr_uring_fail(error, "ring_create", ring->name);
 	sr_uring_probe(ring);
-	error = set_fixed(ring, options->flags);
+	error = sr_set_fixed(ring, options->flags);
 	if (error && !uring)
 		sr_uring_close(ring);
 	return error;
@@ -511,8 +319,7 @@ static int set_up(struct saferring_ring *ring,
 	error = open_ring(ring, options, uring);
 	if (error)
 		return error;
-	open_short_way(ring);
-	set_opcodes(ring);
+	open_short_ways(ring);
 	return 0;
 }
 
@@ -637,7 +444,7 @@ static int fail_beside_busy(const struct saferring_ring *ring)
 			       .kind = "ring",
 			       .name = ring->name,
 			       .needed = sr_ring_busy(ring),
-			       .cure = "cancel them, and call saferring_ring_complete() for their CQEs",
+			       .cure = "cancel them, and complete their CQEs",
 		       },
 		       "%u operations are under way on the program's own ring",
 		       sr_ring_busy(ring));

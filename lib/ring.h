@@ -31,6 +31,7 @@
 #define SR_SPECIAL_RESULT (1U << 0) /* sr_state.result is its result */
 #define SR_SPECIAL_SLOW	  (1U << 1) /* its kind is neither READ nor WRITE */
 #define SR_SPECIAL_DROP	  (1U << 2) /* nobody wants to hear of it */
+#define SR_SPECIAL_BARE	  (1U << 4) /* nothing else, but it has no buffer */
 #define SR_SPECIAL_PART	  (1U << 3) /* not the first record of its operation */
 
 /*
@@ -103,7 +104,6 @@ struct sr_payload {
  * struct sr_kind - what the library knows of a kind of operation
  * @name: for people
  * @function: public function that queues it, without its prefix
- * @flight: how a buffer is that it has
  * @opcode: what the kernel calls it
  * @needs: another opcode, as old as what this kind needs beyond @opcode
  * @since: the kernel that has it
@@ -112,7 +112,6 @@ struct sr_payload {
 struct sr_kind {
 	const char *name;
 	const char *function;
-	const char *flight;
 	uint8_t opcode;
 	uint8_t needs;
 	const char *since;
@@ -123,18 +122,20 @@ struct sr_kind {
 #define SR_KIND_MULTISHOT (1U << 1) /* F_MORE: there will be more results */
 #define SR_KIND_ZEROCOPY  (1U << 2) /* F_MORE: there will be a notification */
 #define SR_KIND_VECTOR	  (1U << 4) /* it takes an iovec for one range, too */
-#define SR_KIND_SENDS	  (1U << 5) /* the kernel only reads its buffers */
 #define SR_KIND_EXPIRES	  (1U << 3) /* -ETIME is what it is for */
+#define SR_KIND_READS	  (1U << 5) /* the kernel reads the buffer */
 
 extern const struct sr_kind sr_kinds[SAFERRING_OPERATIONS]; /* kinds.c */
 
 /*
  * struct sr_attachment - a pool as a ring sees it
+ * @regions: number of its regions when the ring was made
  * @one_piece: all its buffers lie in the fixed buffer @first[0], or none does
  * @first: by region: index of its first fixed buffer
  */
 struct sr_attachment {
 	struct saferring_pool *pool;
+	size_t regions;
 	bool one_piece;
 	uint32_t first[SAFERRING_POOL_REGIONS_MAX];
 };
@@ -149,7 +150,7 @@ struct sr_watch {
  * struct saferring_ring - operations on buffers
  * @uring: the ring of liburing
  * @depth: number of records
- * @free: indices of free records, a stack
+ * @free: free records, a stack
  * @free_count: their number
  * @queued: SQEs that the kernel has not yet taken
  * @requests: those among them that are no operation's
@@ -174,6 +175,7 @@ struct sr_watch {
  * @last_sqe: the SQE of it that was taken last
  * @wide: entries and completions are of twice the size
  * @foreign: completions that are no operation's are the program's
+ * @short_nop: a NOP needs nothing but to be queued
  * @opcode: of READ and WRITE: what the kernel calls them
  * @words: what it has done, by kind of operation
  * @counted: @words are in the statistics
@@ -191,7 +193,8 @@ struct sr_watch {
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
  * @attached: by id of pool: its attachment, or NULL
- * @by_pool: the same, for READ and WRITE by their short way; all NULL if the
+ * @by_pool: the same, for READ and WRITE by their short way: of pools without
+ *	a depth; all NULL if the
  *	ring's entries are of another size
  */
 struct saferring_ring {
@@ -215,12 +218,13 @@ struct saferring_ring {
 	bool any_gone;
 	bool polled;
 	bool foreign;
+	bool short_nop;
 	bool flushes;
 	struct io_uring *beside;
 	struct io_uring_sqe *last_sqe;
 	bool wide;
 	uint8_t opcode[3];
-	uint32_t *free;
+	struct sr_operation **free;
 	struct sr_operation *operation;
 	struct sr_ring_words *words;
 	struct saferring_histogram *latency;
@@ -333,21 +337,20 @@ static inline uint32_t sr_record_number(const struct sr_operation *operation)
 
 static inline struct sr_operation *sr_record_take(struct saferring_ring *ring)
 {
-	return &ring->operation[ring->free[--ring->free_count]];
+	return ring->free[--ring->free_count];
 }
 
 /* The next use of the record has another key. */
 static inline void sr_record_release(struct saferring_ring *ring,
 				     struct sr_operation *operation)
 {
-	const uint32_t number = sr_record_number(operation);
 	int64_t key = (int64_t)(operation->key + SR_KEY_STEP);
 
 	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
 	if (SAFERRING_UNLIKELY(key >= 0))
-		key = (int64_t)(SR_KEY_MARK | number);
+		key = (int64_t)(SR_KEY_MARK | sr_record_number(operation));
 	operation->key = (uint64_t)key;
-	ring->free[ring->free_count++] = number;
+	ring->free[ring->free_count++] = operation;
 }
 
 /*
@@ -450,16 +453,9 @@ struct sr_draft {
 	struct sr_payload *payload;
 	struct io_uring_sqe *sqe;
 	unsigned int kind;
-	const struct sr_place *place;
 	void *address;
 	size_t length;
 	int fixed_index;
-};
-
-/* Where in a file an operation takes place. */
-struct sr_place {
-	int fd;
-	uint64_t offset;
 };
 
 /*
@@ -470,10 +466,7 @@ struct sr_place {
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft);
-int sr_draft_at(struct saferring_ring *ring, unsigned int kind,
-		const struct saferring_range *ranges, unsigned int count,
-		const struct sr_place *place, struct sr_draft *draft);
-/* Queue it. Returns 0. */
+/* Queue it. Returns 0, or what a pool's depth finds, with nothing changed. */
 int sr_queue(struct sr_draft *draft, uint64_t user_data);
 /* Address and length of a draft's ranges to the SQE, for one range only. */
 void sr_draft_address(struct sr_draft *draft);
@@ -542,6 +535,9 @@ void sr_return_special(struct saferring_ring *ring,
 /* The buffer that came back under @word has no memory. Returns the flag. */
 uint32_t sr_note_gone(struct saferring_ring *ring,
 		      const struct sr_operation *operation, uint64_t word);
+
+/* fixed.c: register the regions of the pools if @flags let it. */
+int sr_set_fixed(struct saferring_ring *ring, unsigned int flags);
 
 /* ring.c: create a ring, or make it of what the program set up. */
 int sr_ring_create(const struct saferring_ring_options *options,

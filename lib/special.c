@@ -344,7 +344,7 @@ static bool is_alone(const struct saferring_ring *ring,
 
 	return operation->special == SR_SPECIAL_SLOW &&
 	       !ring->pending_count && state->next == SR_RECORD_NONE &&
-	       !state->group && !(kind_of(operation)->flags & more) &&
+	       !state->group && !state->batch && !(kind_of(operation)->flags & more) &&
 	       /* Of an entry of the program's own anything may come. */
 	       !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_NOTIF));
 }

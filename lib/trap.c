@@ -14,26 +14,6 @@
 #include "account.h"
 #include "internal.h"
 
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND			   0
-#define VALGRIND_MAKE_MEM_NOACCESS(address, count) ((void)(address))
-#define VALGRIND_MAKE_MEM_DEFINED(address, count)  ((void)(address))
-#define VALGRIND_CREATE_BLOCK(address, count, text) 0
-#define VALGRIND_DISCARD(block)			   ((void)(block))
-#endif
-
-/* There if the program is built with the address sanitizer. */
-extern void __asan_poison_memory_region(const volatile void *address,
-					size_t length) __attribute__((weak));
-extern void __asan_unpoison_memory_region(const volatile void *address,
-					  size_t length) __attribute__((weak));
-extern void __asan_set_error_report_callback(void (*callback)(const char *))
-	__attribute__((weak));
-extern void *__asan_get_report_address(void) __attribute__((weak));
-extern int __asan_get_report_access_type(void) __attribute__((weak));
-
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction former;
 
@@ -177,6 +157,64 @@ static void install_asan(void)
 		__asan_set_error_report_callback(on_asan_report);
 }
 
+/* ---- valgrind ---- */
+
+#if __has_include("valgrind/memcheck.h")
+#include "valgrind/memcheck.h"
+
+static bool on_valgrind(void)
+{
+	return RUNNING_ON_VALGRIND;
+}
+
+/* What valgrind says of the memory if it is touched. */
+static void set_valgrind(struct saferring_pool *pool, uint64_t handle,
+			 const char *what)
+{
+	const size_t index = sr_word_index(pool, handle);
+	struct sr_history *history = &pool->depth->history[index];
+	void *address = sr_buffer_address(pool, handle);
+	const bool is_free = !strcmp(what, "free");
+	char text[128];
+
+	snprintf(text, sizeof(text), "buffer %zu of pool %s (%s%s)", index,
+		 pool->name, is_free ? "" : "in flight as ", what);
+	VALGRIND_MAKE_MEM_NOACCESS(address, pool->buffer_size);
+	/* Valgrind counts from 0, and 0 is for none here. */
+	history->block = 1 + (unsigned int)VALGRIND_CREATE_BLOCK(
+				     address, pool->buffer_size, text);
+}
+
+static void clear_valgrind(struct saferring_pool *pool, uint64_t handle)
+{
+	struct sr_history *history =
+		&pool->depth->history[sr_word_index(pool, handle)];
+
+	if (history->block)
+		VALGRIND_DISCARD(history->block - 1);
+	history->block = 0;
+	VALGRIND_MAKE_MEM_DEFINED(sr_buffer_address(pool, handle),
+				  pool->buffer_size);
+}
+
+#else
+static bool on_valgrind(void)
+{
+	return false;
+}
+
+static void set_valgrind(struct saferring_pool *pool __attribute__((unused)),
+			 uint64_t handle __attribute__((unused)),
+			 const char *what __attribute__((unused)))
+{
+}
+
+static void clear_valgrind(struct saferring_pool *pool __attribute__((unused)),
+			   uint64_t handle __attribute__((unused)))
+{
+}
+#endif
+
 /* ---- choosing ---- */
 
 /* The smallest piece of the region that can be protected. */
@@ -205,7 +243,7 @@ static void choose_mprotect(struct saferring_pool *pool)
 
 void sr_trap_choose(struct saferring_pool *pool)
 {
-	if (RUNNING_ON_VALGRIND) {
+	if (on_valgrind()) {
 		pool->depth->trap = SR_TRAP_VALGRIND;
 	} else if (__asan_poison_memory_region &&
 		   __asan_unpoison_memory_region) {
@@ -217,35 +255,6 @@ void sr_trap_choose(struct saferring_pool *pool)
 }
 
 /* ---- setting and clearing ---- */
-
-/* What valgrind says of the memory if it is touched. */
-static void set_valgrind(struct saferring_pool *pool, uint64_t handle,
-			 const char *what)
-{
-	const size_t index = sr_word_index(pool, handle);
-	struct sr_history *history = &pool->depth->history[index];
-	void *address = sr_buffer_address(pool, handle);
-	char text[128];
-
-	snprintf(text, sizeof(text), "buffer %zu of pool %s (%s)", index,
-		 pool->name, what);
-	VALGRIND_MAKE_MEM_NOACCESS(address, pool->buffer_size);
-	/* Valgrind counts from 0, and 0 is for none here. */
-	history->block = 1 + (unsigned int)VALGRIND_CREATE_BLOCK(
-				     address, pool->buffer_size, text);
-}
-
-static void clear_valgrind(struct saferring_pool *pool, uint64_t handle)
-{
-	struct sr_history *history =
-		&pool->depth->history[sr_word_index(pool, handle)];
-
-	if (history->block)
-		VALGRIND_DISCARD(history->block - 1);
-	history->block = 0;
-	VALGRIND_MAKE_MEM_DEFINED(sr_buffer_address(pool, handle),
-				  pool->buffer_size);
-}
 
 /*
  * Each buffer that is protected for itself may be a mapping more, and there is

@@ -206,6 +206,36 @@ static void drop_requests(struct saferring_ring *ring)
 	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 }
 
+static bool is_linked_to_next(const struct io_uring_sqe *sqe)
+{
+	return sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+/*
+ * The kernel has taken the front of the queue only, as it does when it runs out
+ * of memory, and a chain was cut. It would start the rest as if it waited for
+ * nothing, so that is not to happen.
+ */
+static void cancel_cut_chain(struct saferring_ring *ring)
+{
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int last = sq->sqe_tail - ring->queued - 1;
+	const struct io_uring_sqe *before =
+		&sq->sqes[(last & *sq->kring_mask) << ring->wide];
+	unsigned int number;
+
+	for (number = 0; number < ring->queued && is_linked_to_next(before);
+	     number++) {
+		struct io_uring_sqe *sqe = sr_uring_queued(ring, number);
+		struct sr_operation *operation =
+			sr_record_of_key(ring, sqe->user_data);
+
+		if (operation)
+			sr_disarm(ring, sqe, operation, -ECANCELED);
+		before = sqe;
+	}
+}
+
 /*
  * What the kernel has taken is read off its head of the queue: the calls do not
  * tell when they also fail. With SQPOLL it is what it was shown.
@@ -220,18 +250,21 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 
 	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
 		sr_account_stamp(ring);
+	sr_account_entering(ring);
 	result = enter(ring, min, timeout_ns);
 	taken = ring->flushes ? queued :
 				io_uring_smp_load_acquire(head) - before;
 	ring->stats.enters++;
 	ring->queued -= taken;
+	if (SAFERRING_UNLIKELY(ring->queued && taken))
+		cancel_cut_chain(ring);
 	if (SAFERRING_UNLIKELY(ring->requests)) {
 		requests = ring->requests - SR_MIN(ring->requests, ring->queued);
 		ring->requests -= requests;
 		drop_requests(ring);
 	}
 	ring->stats.submitted += taken - requests;
-	sr_account_enter(&ring->stats, ring->words);
+	sr_account_enter(ring);
 	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;

@@ -54,6 +54,9 @@
 #define SAFERRING_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SAFERRING_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* A time without end, for functions that wait. */
+#define SAFERRING_FOREVER UINT64_MAX
+
 /**
  * SAFERRING_OPTIONS_INIT() - prepare an options structure
  * @options: pointer to the structure

@@ -151,7 +151,7 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
 {
 	const struct saferring_pool_fast *fast =
 		(const struct saferring_pool_fast *)(const void *)pool;
-	struct saferring_cache *cache = saferring_caches[fast->slot];
+	struct saferring_cache *cache = saferring_caches[SAFERRING_LOAD(fast->slot)];
 	const uint64_t count = cache->count;
 	struct saferring_tag *tag;
 	uint64_t free_tag, word;
@@ -199,7 +199,7 @@ saferring_buffer_put(struct saferring_pool *pool, saferring_buffer buffer)
 
 	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != buffer.word))
 		return saferring_buffer_put_slow(pool, buffer);
-	cache = saferring_caches[fast->slot];
+	cache = saferring_caches[SAFERRING_LOAD(fast->slot)];
 	count = cache->count;
 	free_tag = buffer.word + fast->step_free;
 	if (SAFERRING_UNLIKELY(count >= cache->room ||
@@ -256,6 +256,65 @@ saferring_buffer_data(struct saferring_pool *pool, saferring_buffer buffer)
 		return saferring_buffer_data_slow(pool, buffer);
 	return fast->base + (offset << fast->shift);
 }
+
+/**
+ * saferring_buffer_get_wait() - get a buffer, or wait for one
+ * @pool: the pool
+ * @buffer: out: the handle; after an error SAFERRING_BUFFER_NONE
+ * @timeout_ns: how long to wait at most; 0 for not at all, SAFERRING_FOREVER for
+ *	as long as it takes
+ *
+ * Threads that wait sleep, and are served in the order of their coming, before
+ * any other get. What lies in the caches of other threads comes to them as soon
+ * as those threads use the pool, flush it, or end; a pool whose threads may do
+ * none of it for long should have no caches.
+ *
+ * Any thread may call it, but none that would have to put the buffer itself.
+ *
+ * Return: 0, or
+ * -ETIME: no buffer came in time;
+ * -ENOBUFS: none is free, and the time is 0;
+ * -ESTALE: all regions of the pool were revoked, before or meanwhile;
+ * -EOWNERDEAD: the pool belongs to the parent process.
+ */
+SAFERRING_API SAFERRING_MUST_CHECK int
+saferring_buffer_get_wait(struct saferring_pool *pool, saferring_buffer *buffer,
+			  uint64_t timeout_ns) SAFERRING_NONNULL(1, 2);
+
+/**
+ * saferring_buffer_get_many() - get buffers from a pool
+ * @pool: the pool
+ * @buffers: out: @count handles, of which as many are set as are returned
+ * @count: how many are wanted
+ *
+ * A call for 32 costs a fraction of 32 calls. Any thread may call it; it never
+ * waits.
+ *
+ * Return: how many were got, which is less than @count only if the pool had no
+ * more; or the error of saferring_buffer_get() if it had none at all; or
+ * -EINVAL.
+ */
+SAFERRING_API SAFERRING_MUST_CHECK int
+saferring_buffer_get_many(struct saferring_pool *pool,
+			  saferring_buffer *buffers, unsigned int count)
+	SAFERRING_NONNULL(1, 2) SAFERRING_WRITES(2, 3);
+
+/**
+ * saferring_buffer_put_many() - give buffers back to their pool
+ * @pool: the pool they came from
+ * @buffers: their handles
+ * @count: how many
+ *
+ * They are put in turn, and it stops at the first that is refused.
+ *
+ * Return: how many were put; if less than @count, the next one is at fault, and
+ * the detail and a report say why; or the error of saferring_buffer_put() if it
+ * is the first; or -EINVAL.
+ */
+SAFERRING_API SAFERRING_MUST_CHECK int
+saferring_buffer_put_many(struct saferring_pool *pool,
+			  const saferring_buffer *buffers, unsigned int count)
+	SAFERRING_NONNULL(1, 2);
 
 /**
  * saferring_buffer_range() - the memory of a part of a buffer

@@ -54,6 +54,18 @@ SAFERRING_API int saferring_node_current(void);
 SAFERRING_API int saferring_node_of_file(int fd) SAFERRING_MUST_CHECK;
 
 /**
+ * saferring_node_of_netdev() - the node of a network interface's device
+ * @name: its name, such as "eth0"
+ *
+ * Return: a node, or
+ * -ENODEV: there is no such interface, or no device behind it, as with lo;
+ * -ENODATA: the device has no node, as on machines with one only;
+ * -EINVAL: @name is no name of an interface.
+ */
+SAFERRING_API int saferring_node_of_netdev(const char *name)
+	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
+
+/**
  * saferring_node_of_address() - the node of the page at an address
  * @address: an address in the calling process
  *

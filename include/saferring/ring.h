@@ -382,9 +382,6 @@ saferring_ring_reap(struct saferring_ring *ring,
 		    struct saferring_completion *completions, unsigned int max)
 	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK SAFERRING_WRITES(2, 3);
 
-/* For saferring_ring_wait(): no limit. */
-#define SAFERRING_FOREVER UINT64_MAX
-
 /**
  * saferring_ring_wait() - start what is queued and take completions
  * @ring: the ring

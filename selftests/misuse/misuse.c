@@ -97,7 +97,10 @@ static void run(const struct misuse *misuse, struct verdict *verdict)
 
 	memset(evidence, 0, sizeof(*evidence));
 	fflush(stdout);
-	if (pipe(ends) || (child = fork()) < 0)
+	if (pipe(ends))
+		exit(1);
+	child = fork();
+	if (child < 0)
 		exit(1);
 	if (!child) {
 		dup2(ends[1], STDERR_FILENO);
@@ -171,7 +174,7 @@ static bool has_line(const char *report, const char *title, int line)
 	snprintf(wanted, sizeof(wanted), ":%d", line);
 	pipe = popen(command, "r");
 	while (pipe && fgets(found, sizeof(found), pipe)) {
-		found[strcspn(found, " \n")] = '\0';
+		found[strcspn(found, "\n ")] = '\0';
 		if (strstr(found, "selftests/misuse/") &&
 		    strlen(found) > strlen(wanted) &&
 		    !strcmp(found + strlen(found) - strlen(wanted), wanted))

@@ -8,9 +8,12 @@
  *
  * SAFERRING_MODEL_SEED repeats a run, SAFERRING_MODEL_STEPS makes it longer.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 #include "common.h"
 
@@ -43,12 +46,14 @@ struct op {
 struct world {
 	struct stage *stage;
 	struct saferring_ring *ring[RINGS];
+	struct saferring_group *group[RINGS];
 	struct op op[RINGS][DEPTH];
 	struct buffer buffer[BUFFERS];
 	unsigned char shadow[BLOCKS][BLOCK];
 	int readers[BLOCKS];
 	bool written[BLOCKS];
-	int file, pipe[2];
+	int file, pipe[2], stream[2], packets[RINGS][2];
+	uint64_t said[RINGS], heard[RINGS];
 	uint64_t random, ids;
 	uint64_t done[SAFERRING_OPERATIONS], cancelled, refused, destroyed;
 };
@@ -147,6 +152,14 @@ static int own_buffer(void)
 		number = (number + 1) % BUFFERS;
 	}
 	return take_buffer();
+}
+
+static void drop_any_buffer(void)
+{
+	const int number = own_buffer();
+
+	if (number >= 0)
+		drop_buffer((unsigned int)number);
 }
 
 /* ---- operations ---- */
@@ -303,6 +316,66 @@ static void hang(unsigned int ring)
 				   op->length, -1, op->id));
 }
 
+/* The peer throws it away: what counts is when the buffer comes back. */
+static void send_zero_copy(unsigned int ring)
+{
+	struct op *op = new_op(ring, SAFERRING_OPERATION_SEND_ZC);
+	struct saferring_range range = { .length = 1 + dice(BLOCK) };
+
+	if (!op)
+		return;
+	op->length = range.length;
+	if (!saferring_ring_supports(world.ring[ring],
+				     SAFERRING_OPERATION_SEND_ZC) ||
+	    !choose_buffers(op, 1)) {
+		op->id = 0;
+		return;
+	}
+	range.buffer = world.buffer[op->buffer[0]].handle;
+	queued(ring, op,
+	       saferring_ring_send_zc(world.ring[ring], world.stream[0],
+				      &range, 0, op->id));
+}
+
+static void receive_many(unsigned int ring)
+{
+	struct op *op;
+
+	if (!world.group[ring])
+		return;
+	op = new_op(ring, SAFERRING_OPERATION_RECV_MULTISHOT);
+	if (op)
+		queued(ring, op,
+		       saferring_ring_recv_multishot(world.ring[ring],
+						     world.packets[ring][0],
+						     world.group[ring], 0,
+						     op->id));
+}
+
+/* Packets are numbered, and the buffers of the group come as they go. */
+static void talk(unsigned int ring)
+{
+	const uint64_t number = ++world.said[ring];
+
+	if (send(world.packets[ring][1], &number, sizeof(number),
+		 MSG_DONTWAIT) < 0)
+		world.said[ring]--;
+}
+
+static void provide_one(unsigned int ring)
+{
+	const int number = own_buffer();
+	int result;
+
+	if (!world.group[ring] || number < 0)
+		return;
+	result = saferring_group_provide(world.group[ring],
+					 world.buffer[number].handle);
+	assert_true(!result || result == -ENOSPC);
+	if (!result)
+		world.buffer[number].owner = POOL;
+}
+
 static void without_buffer(unsigned int ring)
 {
 	struct op *op = new_op(ring, SAFERRING_OPERATION_NOP);
@@ -375,6 +448,30 @@ static void check_part(struct op *op, const struct saferring_completion *c)
 	set_mark(number);
 }
 
+/* None comes twice, and none before one that was sent earlier. */
+static void check_packet(unsigned int ring, struct op *op,
+			 const struct saferring_completion *c)
+{
+	unsigned int number;
+	uint64_t packet;
+
+	if (!(c->flags & SAFERRING_COMPLETION_MORE))
+		op->id = 0;
+	if (!c->pool)
+		return;
+	assert_int_equal(c->result, sizeof(packet));
+	number = receive(c->buffer);
+	memcpy(&packet, memory(number), sizeof(packet));
+	assert_true(packet > world.heard[ring] && packet <= world.said[ring]);
+	world.heard[ring] = packet;
+	set_mark(number);
+}
+
+static bool is_kept(const struct saferring_completion *c)
+{
+	return c->operation == SAFERRING_OPERATION_SEND_ZC && !c->pool;
+}
+
 static void complete(unsigned int ring, const struct saferring_completion *c)
 {
 	struct op *op;
@@ -387,6 +484,15 @@ static void complete(unsigned int ring, const struct saferring_completion *c)
 	op = op_of(ring, c->user_data);
 	world.done[op->kind]++;
 	world.cancelled += c->result == -ECANCELED;
+	if (op->kind == SAFERRING_OPERATION_RECV_MULTISHOT) {
+		check_packet(ring, op, c);
+		return;
+	}
+	if (is_kept(c)) {
+		assert_int_equal(c->flags & SAFERRING_COMPLETION_MORE,
+				 SAFERRING_COMPLETION_MORE);
+		return;
+	}
 	if (op->parts)
 		check_part(op, c);
 	else
@@ -496,6 +602,10 @@ static void open_ring(unsigned int ring)
 		result = saferring_ring_create(&options, &world.ring[ring]);
 	}
 	assert_int_equal(result, 0);
+	if (saferring_group_create(world.ring[ring], world.stage->pool, 3,
+				   dice(2) ? SAFERRING_GROUP_REFILL : 0,
+				   &world.group[ring]))
+		world.group[ring] = NULL;
 }
 
 /* Everything comes back to the pool, and no write is half done. */
@@ -550,11 +660,60 @@ static void feed(void)
 		    errno == EAGAIN);
 }
 
+static void swallow(void)
+{
+	char bytes[BLOCK];
+
+	while (recv(world.stream[1], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void connect_stream(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t length = sizeof(address);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length),
+			 0);
+	world.stream[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(world.stream[0], (struct sockaddr *)&address,
+				 length),
+			 0);
+	world.stream[1] = accept(fd, NULL, NULL);
+	assert_true(world.stream[1] >= 0);
+	close(fd);
+}
+
+/* Kinds of steps that are not of every ring. */
+static void step_of_sockets(unsigned int ring)
+{
+	switch (dice(6)) {
+	case 0:
+		send_zero_copy(ring);
+		break;
+	case 1:
+		receive_many(ring);
+		break;
+	case 2:
+		provide_one(ring);
+		break;
+	case 3:
+		swallow();
+		break;
+	default:
+		talk(ring);
+		break;
+	}
+}
+
 static void step(void)
 {
 	const unsigned int ring = dice(RINGS);
-	const unsigned int what = dice(100);
-	int number;
+	const unsigned int what = dice(115);
 
 	if (what < 15)
 		transfer_one(ring, false);
@@ -580,8 +739,10 @@ static void step(void)
 		misuse(ring);
 	else if (what < 93)
 		feed();
-	else if ((number = own_buffer()) >= 0)
-		drop_buffer((unsigned int)number);
+	else if (what < 100)
+		drop_any_buffer();
+	else
+		step_of_sockets(ring);
 }
 
 static void start(uint64_t seed)
@@ -596,16 +757,27 @@ static void start(uint64_t seed)
 	assert_int_equal(pipe2(world.pipe, O_CLOEXEC | O_NONBLOCK), 0);
 	/* Reads on it are to wait. */
 	assert_int_equal(fcntl(world.pipe[0], F_SETFL, 0), 0);
-	for (ring = 0; ring < RINGS; ring++)
+	connect_stream();
+	for (ring = 0; ring < RINGS; ring++) {
+		assert_int_equal(socketpair(AF_UNIX,
+					    SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+					    world.packets[ring]),
+				 0);
 		open_ring(ring);
+	}
 }
 
 static void end(void)
 {
 	unsigned int number;
 
-	for (number = 0; number < RINGS; number++)
+	for (number = 0; number < RINGS; number++) {
 		close_ring(number);
+		close(world.packets[number][0]);
+		close(world.packets[number][1]);
+	}
+	close(world.stream[0]);
+	close(world.stream[1]);
 	for (number = 0; number < BUFFERS; number++)
 		if (world.buffer[number].owner == PROGRAM)
 			drop_buffer(number);
@@ -640,8 +812,13 @@ static void the_reference_agrees_after_every_step(void **state)
 	}
 	for (number = 0; number < SAFERRING_OPERATIONS; number++)
 		done += world.done[number];
-	print_message("# %llu completions, %llu cancelled, %llu rings destroyed, %llu times no depth left\n",
+	print_message("# %llu completed, %llu of them sent without a copy, %llu packets\n",
 		      (unsigned long long)done,
+		      (unsigned long long)
+			      world.done[SAFERRING_OPERATION_SEND_ZC],
+		      (unsigned long long)
+			      world.done[SAFERRING_OPERATION_RECV_MULTISHOT]);
+	print_message("# %llu cancelled, %llu rings destroyed, %llu refused\n",
 		      (unsigned long long)world.cancelled,
 		      (unsigned long long)world.destroyed,
 		      (unsigned long long)world.refused);
