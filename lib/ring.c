@@ -275,18 +275,19 @@ static void unpublish(struct saferring_ring *ring)
  * Pools with a depth take the long way, which has the hooks; and those that may
  * grow, because not all of their buffers need be fixed ones.
  */
-static void open_short_way(struct saferring_ring *ring)
+static void open_short_ways(struct saferring_ring *ring)
 {
 	size_t number;
 
-	ring->short_nop = !ring->wide && !ring->beside;
-	for (number = 0; number < ring->attachment_count && ring->short_nop;
-	     number++) {
+	if (ring->wide || ring->beside)
+		return;
+	ring->short_nop = true;
+	for (number = 0; number < ring->attachment_count; number++) {
 		struct sr_attachment *attachment = &ring->attachment[number];
+		const struct saferring_pool *pool = attachment->pool;
 
-		if (!attachment->pool->depth &&
-		    attachment->regions == attachment->pool->regions_max)
-			ring->by_pool[attachment->pool->id] = attachment;
+		if (!pool->depth && attachment->regions == pool->regions_max)
+			ring->by_pool[pool->id] = attachment;
 	}
 }
 
@@ -325,7 +326,7 @@ static int set_up(struct saferring_ring *ring,
 	error = open_ring(ring, options, uring);
 	if (error)
 		return error;
-	open_short_way(ring);
+	open_short_ways(ring);
 	return 0;
 }
 
