@@ -25,9 +25,11 @@ DEPFLAGS = -MMD -MP
 # Big things that are the same for every checkout: kernels, sources, images.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safer-ring
 
-# The kernel for the virtual machine, and those that make check goes through.
+# The kernel for the virtual machine, and those that make check goes through: of
+# Debian's stable suites, and the newest one, where that can be had.
 KERNEL ?= 6.12
 KERNELS ?= 6.1 6.12
+KERNELS_SID ?= 7
 
 .PHONY: all module library tools tests clean help
 all: module library tools tests	## build everything
@@ -88,7 +90,7 @@ vm-shell: deps	## an interactive shell there
 # and in the virtual machine with the module loaded, on every kernel.
 CHECK_NATIVE ?=
 CHECK_VM ?=
-export CHECK_NATIVE CHECK_VM KERNELS
+export CHECK_NATIVE CHECK_VM KERNELS KERNELS_SID
 
 .PHONY: check check-build check-harness lint
 check: deps	## every test, here and in virtual machines, and lint

@@ -14,6 +14,8 @@
  *	wait	readiness and timeouts
  *	group	buffers of which the kernel takes one when data comes
  *	command	what drivers define, such as NVMe commands
+ *	batch	operations that wait for each other
+ *	adopt	rings that the program set up, foreign event loops
  *	metric	what happened, and how long it took
  *
  * saferring(7) has an overview and a complete program.
@@ -37,6 +39,8 @@
 #include <saferring/wait.h>
 #include <saferring/group.h>
 #include <saferring/command.h>
+#include <saferring/adopt.h>
+#include <saferring/batch.h>
 #include <saferring/probe.h>
 #include <saferring/numa.h>
 #include <saferring/histogram.h>

@@ -92,10 +92,9 @@ struct folio *sring_cache_get(int node)
 	if (!folio)
 		return NULL;
 	sring_stat_add(SRING_STAT_CACHE_BYTES, -(s64)HPAGE_PMD_SIZE);
-	for (i = 0; i < HPAGE_PMD_NR; i++) {
+	/* In one go, as the page allocator does; the caller yields after it. */
+	for (i = 0; i < HPAGE_PMD_NR; i++)
 		clear_highpage(folio_page(folio, i));
-		cond_resched();
-	}
 	return folio;
 }
 

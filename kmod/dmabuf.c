@@ -9,6 +9,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -45,24 +46,39 @@ static void sring_dmabuf_detach(struct dma_buf *dmabuf,
 	atomic_dec(&region->attachments);
 }
 
-static struct sg_table *sring_dmabuf_table(struct sring_region *region)
+/* Both are powers of two, so that every segment lies within one folio. */
+static size_t sring_dmabuf_segment(const struct sring_region *region,
+				   struct device *dev)
 {
-	size_t folio_size = PAGE_SIZE << region->order;
+	return clamp_t(size_t, rounddown_pow_of_two(dma_get_max_seg_size(dev)),
+		       PAGE_SIZE, PAGE_SIZE << region->order);
+}
+
+static struct sg_table *sring_dmabuf_table(struct sring_region *region,
+					   size_t segment)
+{
+	unsigned int shift = PAGE_SHIFT + region->order;
 	struct scatterlist *sg;
 	struct sg_table *table;
 	unsigned int i;
+	u64 at = 0;
 
 	table = kzalloc(sizeof(*table), GFP_KERNEL);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
-	if (sg_alloc_table(table, region->nr_folios, GFP_KERNEL)) {
+	if (sg_alloc_table(table, region->length / segment, GFP_KERNEL)) {
 		kfree(table);
 		return ERR_PTR(-ENOMEM);
 	}
 	/* The attachment keeps every folio where it is. */
-	for_each_sgtable_sg(table, sg, i)
-		sg_set_page(sg, folio_page(region->folios[i], 0), folio_size,
+	for_each_sgtable_sg(table, sg, i) {
+		struct folio *folio = region->folios[at >> shift];
+		size_t within = at & (BIT_ULL(shift) - 1);
+
+		sg_set_page(sg, folio_page(folio, within >> PAGE_SHIFT), segment,
 			    0);
+		at += segment;
+	}
 	return table;
 }
 
@@ -75,9 +91,12 @@ static void sring_dmabuf_table_free(struct sg_table *table)
 static struct sg_table *sring_dmabuf_map(struct dma_buf_attachment *attachment,
 					 enum dma_data_direction direction)
 {
-	struct sg_table *table = sring_dmabuf_table(attachment->dmabuf->priv);
+	struct sring_region *region = attachment->dmabuf->priv;
+	struct sg_table *table;
 	int ret;
 
+	table = sring_dmabuf_table(region,
+				   sring_dmabuf_segment(region, attachment->dev));
 	if (IS_ERR(table))
 		return table;
 	ret = dma_map_sgtable(attachment->dev, table, direction, 0);

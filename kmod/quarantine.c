@@ -48,13 +48,27 @@ static void sring_quarantine_reap(struct sring_region *region)
 	sring_region_put(region);
 }
 
+/*
+ * To look at every folio takes as long as there are many, and whoever frees a
+ * region or exits is not to wait for that. So it is done on a list of our own:
+ * only this takes regions out, and it never runs twice at once.
+ */
 static void sring_quarantine_look(struct work_struct *work)
 {
 	struct sring_region *region, *next;
+	LIST_HEAD(looked_at);
 
 	mutex_lock(&sring_quarantine_lock);
-	list_for_each_entry_safe(region, next, &sring_quarantine, quarantine)
+	list_splice_init(&sring_quarantine, &looked_at);
+	mutex_unlock(&sring_quarantine_lock);
+	list_for_each_entry_safe(region, next, &looked_at, quarantine) {
 		sring_quarantine_reap(region);
+		cond_resched();
+	}
+
+	mutex_lock(&sring_quarantine_lock);
+	/* The youngest stay last. */
+	list_splice(&looked_at, &sring_quarantine);
 	if (!list_empty(&sring_quarantine))
 		queue_delayed_work(sring_queue, &sring_quarantine_work,
 				   sring_quarantine_delay());

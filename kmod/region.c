@@ -454,8 +454,8 @@ bool sring_region_pinned(struct sring_region *region)
  */
 u64 sring_region_reap(struct sring_region *region)
 {
+	u64 given_back = 0, left;
 	unsigned long i;
-	u64 left;
 
 	if (atomic_read(&region->attachments))
 		return region->charged;
@@ -469,9 +469,10 @@ u64 sring_region_reap(struct sring_region *region)
 		region->folios[i] = NULL;
 		if (region->order != HPAGE_PMD_ORDER || !sring_cache_put(folio))
 			folio_put(folio);
-		sring_region_uncharge(region, PAGE_SIZE << region->order);
+		given_back += PAGE_SIZE << region->order;
 		cond_resched();
 	}
+	sring_region_uncharge(region, given_back);
 	left = region->charged;
 	mutex_unlock(&region->folios_lock);
 	return left;

@@ -105,6 +105,8 @@ int sr_account_define(void)
 		error = sr_tracker_define();
 	if (error >= 0)
 		error = sr_account_ring_define();
+	if (error >= 0)
+		error = sr_account_pool_define();
 	defined = error >= 0;
 	return error;
 }

@@ -23,6 +23,47 @@ uint64_t *sr_account_region(const struct saferring_region *region);
 void sr_account_region_gone(const struct saferring_region *region,
 			    uint64_t *mark);
 
+/* ---- account_pool.c ---- */
+
+/*
+ * struct sr_pool_words - what happens in a pool besides what caches serve
+ * @misses: gets that a cache could not serve
+ * @refills: times that a cache was filled
+ * @refilled: buffers that these have moved
+ * @spills: times that a cache gave some up
+ * @exhausted: gets that found no buffer
+ * @misuses: stale handles that were refused, and other misuse
+ * @buffers: of the pool
+ * @buffer_bytes: of each
+ * @stored: free, and in no cache
+ * @most_out: the most that were not stored
+ *
+ * Changed under the pool's lock, but for @exhausted and @misuses.
+ */
+struct sr_pool_words {
+	uint64_t misses;
+	uint64_t refills;
+	uint64_t refilled;
+	uint64_t spills;
+	uint64_t exhausted;
+	uint64_t misuses;
+	uint64_t buffers;
+	uint64_t buffer_bytes;
+	uint64_t stored;
+	uint64_t most_out;
+};
+
+/* A pool has come, or goes. Returns 0 or -ENOMEM. */
+int sr_account_pool(struct saferring_pool *pool);
+void sr_account_pool_gone(struct saferring_pool *pool);
+/* With the pool's lock held: the store has more or fewer buffers. */
+void sr_account_pool_stored(struct saferring_pool *pool);
+
+static inline void sr_account_pool_misuse(struct saferring_pool *pool)
+{
+	sr_count(&pool->words->misuses);
+}
+
 /* ---- account_ring.c ---- */
 
 /* Error numbers up to this one are told apart. */

@@ -253,7 +253,7 @@ void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
 	uint64_t index;
 
 	for (; first != end; first++) {
-		cqe = &cq->cqes[first & mask];
+		cqe = &cq->cqes[(first & mask) << ring->wide];
 		index = cqe->user_data & SR_KEY_INDEX_MASK;
 		if (!(cqe->user_data & SR_KEY_MARK) || index >= ring->depth ||
 		    cqe->flags & IORING_CQE_F_MORE)

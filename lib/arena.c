@@ -173,6 +173,7 @@ static int prepare(void)
 		return error;
 	arena.group_words[SR_GROUP_THREAD] = SAFERRING_SHARD_WORDS;
 	sr_shard_share(SR_GROUP_THREAD);
+	sr_process_words();
 	for (group = SR_GROUP_DISTRIBUTION; group < SR_GROUPS; group++)
 		if (arena.group_words[group])
 			sr_shard_share(group);

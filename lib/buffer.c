@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 /* The first time since a get went well is an event, if the program wants it. */
 static int tell_exhausted(struct saferring_pool *pool, int code)
@@ -36,7 +38,8 @@ static int fail_exhausted(struct saferring_pool *pool)
 		fault.cure = "create regions and a pool anew";
 		return sr_fail(&fault, "all its regions are gone");
 	}
-	sr_count(&pool->exhausted);
+	sr_count(&pool->words->exhausted);
+	SR_PROBE2(exhausted, pool->name, pool->count);
 	if (saferring_pool_stats(pool, &stats))
 		return saferring_error_last()->code;
 	sr_fail(&fault,
@@ -59,6 +62,8 @@ static void refill(struct saferring_pool *pool, struct saferring_cache *cache)
 	memcpy(cache->tag, pool->store + pool->stored,
 	       count * sizeof(*cache->tag));
 	__atomic_store_n(&cache->count, count, __ATOMIC_RELAXED);
+	saferring_word_add(&pool->words->refills, 1);
+	saferring_word_add(&pool->words->refilled, count);
 }
 
 /*
@@ -103,6 +108,7 @@ static uint64_t take_stored(struct saferring_pool *pool,
 	uint64_t tag = 0;
 
 	pthread_mutex_lock(&pool->lock);
+	saferring_word_add(&pool->words->misses, 1);
 	if (cache && pool->waiting) {
 		sr_cache_spill(pool, cache, cache->count);
 		sr_waiters_serve(pool);
@@ -112,6 +118,7 @@ static uint64_t take_stored(struct saferring_pool *pool,
 		if (cache && !cache->count && !pool->waiting)
 			refill(pool, cache);
 	}
+	sr_account_pool_stored(pool);
 	pthread_mutex_unlock(&pool->lock);
 	return tag;
 }

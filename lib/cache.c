@@ -6,6 +6,7 @@
  * Only its thread touches what is in a cache, so get and put need no lock. A
  * child of fork() finds its caches wiped: empty and without room.
  */
+#include "account.h"
 #include "internal.h"
 
 struct saferring_cache sr_cache_empty;
@@ -27,6 +28,8 @@ void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 	for (number = left; number < cache->count; number++)
 		sr_pool_store(pool, cache->tag[number]);
 	__atomic_store_n(&cache->count, left, __ATOMIC_RELAXED);
+	saferring_word_add(&pool->words->spills, 1);
+	sr_account_pool_stored(pool);
 }
 
 static void unlink_cache(struct saferring_cache *cache)

@@ -83,7 +83,7 @@ static void tame(char *text, size_t length)
 	text[length - 1] = '\0';
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
+			*text = *text == '\n' ? ' ' : '?';
 }
 
 static void copy_families(const struct sr_view *view,

@@ -7,6 +7,24 @@
 #include <string.h>
 #include "internal.h"
 
+/* What every block device takes. */
+#define SEGMENTS 64
+
+/*
+ * A block device counts the segments of the whole fixed buffer, from the place
+ * where the data begins, and refuses a command with too many. Small pages are a
+ * segment each, and before Linux 6.12 so are those of most large ones.
+ */
+static bool has_few_segments(const struct saferring_ring *ring,
+			     const struct sr_draft *draft)
+{
+	const struct saferring_region *region =
+		draft->operation->pool->region[0];
+
+	return ring->opcodes[SR_OP_LISTEN] &&
+	       region->length <= region->page_size * SEGMENTS;
+}
+
 static int draft_command(struct saferring_ring *ring, int fd, uint32_t number,
 			 const struct saferring_range *ranges,
 			 unsigned int count, struct sr_draft *draft)
@@ -25,7 +43,7 @@ static int draft_command(struct saferring_ring *ring, int fd, uint32_t number,
 		return error;
 	sr_draft_file(draft, fd);
 	draft->sqe->cmd_op = number;
-	if (draft->fixed_index >= 0) {
+	if (draft->fixed_index >= 0 && has_few_segments(ring, draft)) {
 		draft->sqe->uring_cmd_flags = IORING_URING_CMD_FIXED;
 		draft->sqe->buf_index = (uint16_t)draft->fixed_index;
 	}

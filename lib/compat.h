@@ -42,6 +42,7 @@ extern int __asan_get_report_access_type(void) __attribute__((weak));
 #define SR_PBUF_RING_INC  2
 
 /* Opcodes of io_uring, which are an enumeration and so cannot be asked for. */
+#define SR_OP_LISTEN	   57 /* Linux 6.11 */
 #define SR_OP_READV_FIXED  60 /* Linux 6.15 */
 #define SR_OP_WRITEV_FIXED 61
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 static void report_foreign(struct saferring_ring *ring, uint64_t key)
 {
@@ -75,6 +76,22 @@ static __always_inline void complete(struct saferring_ring *ring,
 	sr_record_release(ring, operation);
 }
 
+/* The same without a buffer, for results of 0. */
+static inline void complete_bare(struct saferring_ring *ring,
+				 struct sr_ring_words *words,
+				 struct sr_operation *operation,
+				 struct saferring_completion *completion)
+{
+	const unsigned int kind = operation->kind;
+
+	sr_account_done(words, kind);
+	*completion = (struct saferring_completion){
+		.user_data = operation->user_data,
+		.operation = kind,
+	};
+	sr_record_release(ring, operation);
+}
+
 /* ---- pending ---- */
 
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
@@ -118,10 +135,12 @@ static unsigned int take_pending(struct saferring_ring *ring,
 static void odd_completion(struct saferring_ring *ring,
 			   const struct io_uring_cqe *cqe)
 {
-	if (cqe->user_data == SR_KEY_CANCEL)
-		ring->cancel_result = cqe->res;
-	else
+	if (cqe->user_data != SR_KEY_CANCEL) {
 		report_foreign(ring, cqe->user_data);
+	} else if (cqe->res == -EINVAL) {
+		ring->one_by_one = true;
+		ring->cancel_again = true;
+	}
 }
 
 /* The program's own, or another ring's message. */
@@ -153,7 +172,19 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 		return to;
 	}
 	to += sr_complete_special(ring, operation, cqe, to);
+	if (SAFERRING_LIKELY(!ring->pending_count))
+		return to;
 	return to + take_pending(ring, to, (unsigned int)(end - to));
+}
+
+unsigned int sr_take_one(struct saferring_ring *ring,
+			 const struct io_uring_cqe *cqe,
+			 struct saferring_completion *completions,
+			 unsigned int max)
+{
+	return (unsigned int)(take_other(ring, cqe, completions,
+					 completions + max) -
+			      completions);
 }
 
 /* Entries of twice the size: not the way of many operations. */
@@ -169,6 +200,8 @@ take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
 		const unsigned int position = *cq->khead & *cq->kring_mask;
 
 		to = take_other(ring, &cq->cqes[position << 1], to, end);
+		if (ring->latency)
+			sr_account_latencies(ring, position, position + 1);
 		io_uring_cq_advance(&ring->uring, 1);
 	}
 	return (unsigned int)(to - completions);
@@ -193,10 +226,15 @@ static unsigned int take_ready(struct saferring_ring *ring,
 		struct sr_operation *operation =
 			sr_record_of_key(ring, cqe->user_data);
 
-		if (SAFERRING_UNLIKELY(!operation || operation->special))
-			to = take_other(ring, cqe, to, end);
-		else
-			complete(ring, words, operation, cqe->res, to++);
+		if (SAFERRING_UNLIKELY(!operation || operation->special)) {
+			if (operation &&
+			    operation->special == SR_SPECIAL_BARE && !cqe->res)
+				complete_bare(ring, words, operation, to++);
+			else
+				to = take_other(ring, cqe, to, end);
+			continue;
+		}
+		complete(ring, words, operation, cqe->res, to++);
 	}
 	if (SAFERRING_UNLIKELY(ring->latency != NULL) && head != first)
 		sr_account_latencies(ring, first, head);
@@ -212,15 +250,18 @@ static unsigned int take(struct saferring_ring *ring,
 			 struct saferring_completion *completions,
 			 unsigned int max)
 {
-	unsigned int count;
+	unsigned int count = 0;
 
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
-	count = take_pending(ring, completions, max);
+	if (SAFERRING_UNLIKELY(ring->pending_count))
+		count = take_pending(ring, completions, max);
 	if (SAFERRING_UNLIKELY(ring->wide))
-		return count + take_wide(ring, completions + count,
-					 max - count);
-	return count + take_ready(ring, completions + count, max - count);
+		count += take_wide(ring, completions + count, max - count);
+	else
+		count += take_ready(ring, completions + count, max - count);
+	SR_PROBE2(complete, ring->name, count);
+	return count;
 }
 
 static int check_reap(const struct saferring_ring *ring,
@@ -241,7 +282,11 @@ int saferring_ring_reap(struct saferring_ring *ring,
 {
 	const int error = check_reap(ring, completions, max, "ring_reap");
 
-	return error ? error : (int)take(ring, completions, max);
+	if (error)
+		return error;
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return (int)take_pending(ring, completions, max);
+	return (int)take(ring, completions, max);
 }
 
 /* ---- waiting ---- */
@@ -274,18 +319,26 @@ static uint64_t left_until(uint64_t deadline)
 	return now < deadline ? deadline - now : 0;
 }
 
-/* Submit, and wait for @min completions, pending ones counted. */
+/*
+ * Submit, and wait for @min completions, pending ones counted. The kernel counts
+ * those that are in the ring already, so with something to submit there is no
+ * need to look at them before.
+ */
 static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			   uint64_t deadline)
 {
+	unsigned int ready = 0;
 	uint64_t left;
-	unsigned int wanted;
 	int error;
 
+	if (!sr_ring_has_work(ring))
+		ready = sr_uring_ready(ring);
 	for (;;) {
+		const unsigned int there = ready + ring->pending_count;
+		unsigned int wanted = 0;
+
 		left = left_until(deadline);
-		wanted = 0;
-		if (sr_uring_ready(ring) + ring->pending_count < min && left)
+		if (there < min && left)
 			wanted = min - ring->pending_count;
 		if (!wanted && !sr_ring_has_work(ring))
 			return 0;
@@ -296,6 +349,7 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			return error;
 		if (!wanted)
 			return 0;
+		ready = sr_uring_ready(ring);
 	}
 }
 
@@ -303,7 +357,9 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 static unsigned int most_to_wait_for(const struct saferring_ring *ring,
 				     unsigned int min)
 {
-	return ring->multishots ? min : SR_MIN(min, sr_ring_busy(ring));
+	const unsigned int busy = sr_ring_busy(ring) - ring->parked;
+
+	return ring->multishots ? min : SR_MIN(min, busy);
 }
 
 /*
@@ -320,6 +376,8 @@ int saferring_ring_wait(struct saferring_ring *ring,
 
 	if (error)
 		return error;
+	if (ring->beside)
+		return sr_fail_beside(ring, "ring_wait");
 	min = most_to_wait_for(ring, SR_MIN(min, max));
 	deadline = deadline_of(timeout_ns);
 	do {

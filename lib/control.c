@@ -4,14 +4,43 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
-int saferring_ring_nop(struct saferring_ring *ring, uint64_t user_data)
+static __attribute__((cold, noinline)) int
+nop_other(struct saferring_ring *ring, uint64_t user_data)
 {
 	struct sr_draft draft;
 	int error = sr_draft(ring, SAFERRING_OPERATION_NOP, NULL, 0, &draft);
 
 	return error ? error : sr_queue(&draft, user_data);
+}
+
+/*
+ * As short as READ and WRITE: what a NOP costs is what people look at to see
+ * what a ring costs. Its opcode is 0.
+ */
+int saferring_ring_nop(struct saferring_ring *ring, uint64_t user_data)
+{
+	struct sr_operation *operation;
+	struct io_uring_sqe *sqe;
+
+	if (SAFERRING_UNLIKELY(!ring || !ring->short_nop || !ring->free_count ||
+			       sr_forked(ring->epoch)))
+		return nop_other(ring, user_data);
+	sqe = sr_uring_next(ring);
+	operation = sr_record_take(ring);
+	*sqe = (struct io_uring_sqe){ .user_data = operation->key };
+	__atomic_store_n(&operation->kind, SAFERRING_OPERATION_NOP,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&operation->word, SR_WORD_NONE, __ATOMIC_RELAXED);
+	__atomic_store_n(&operation->length, 0, __ATOMIC_RELAXED);
+	operation->user_data = user_data;
+	operation->pool = NULL;
+	operation->special = SR_SPECIAL_BARE;
+	sr_account_queued(ring->words, SAFERRING_OPERATION_NOP);
+	ring->queued++;
+	return 0;
 }
 
 uint64_t saferring_ring_find(struct saferring_ring *ring, uint64_t user_data)
@@ -134,17 +163,46 @@ static bool is_pending(const struct saferring_ring *ring, uint32_t record)
 	return false;
 }
 
+/* Some of its buffers may be waiting to be handed out already. */
+static void mark_dropped(struct saferring_ring *ring,
+			 struct sr_operation *operation)
+{
+	const bool slow = operation->special & SR_SPECIAL_SLOW;
+
+	for (; operation; operation = slow ? sr_record_next(ring, operation) :
+					     NULL)
+		operation->special |= SR_SPECIAL_DROP;
+}
+
 /* There is room for each operation once among the doomed. */
-static void drop(struct saferring_ring *ring, struct sr_operation *operation)
+static int drop(struct saferring_ring *ring, struct sr_operation *operation)
 {
 	struct io_uring_sqe *sqe = queued_entry(ring, operation->key);
+	const uint32_t number = sr_record_number(operation);
 
 	if (sqe)
 		sr_disarm(ring, sqe, operation, -ECANCELED);
-	else if (!is_pending(ring, sr_record_number(operation)) &&
+	else if (ring->beside && !is_pending(ring, number) &&
+		 sr_cancel_beside(ring, operation->key))
+		return -EAGAIN;
+	else if (!ring->beside && !is_pending(ring, number) &&
 		 ring->doomed_count < ring->depth)
 		ring->doomed[ring->doomed_count++] = operation->key;
-	operation->special |= SR_SPECIAL_DROP;
+	mark_dropped(ring, operation);
+	return 0;
+}
+
+static int fail_step(const struct saferring_ring *ring)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_BUSY,
+			       .operation = "ring_drop",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "saferring_batch_cancel()",
+		       },
+		       "the operation is a step of a batch");
 }
 
 int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
@@ -158,8 +216,10 @@ int saferring_ring_drop(struct saferring_ring *ring, uint64_t operation)
 	record = named(ring, operation);
 	if (!record || record->special & SR_SPECIAL_DROP)
 		return fail_ended(ring, "ring_drop");
-	drop(ring, record);
-	return 0;
+	if (record->special & SR_SPECIAL_SLOW &&
+	    sr_state_of(ring, record)->batch)
+		return fail_step(ring);
+	return drop(ring, record);
 }
 
 /* ---- other rings ---- */

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 #define CANARY 0xc5
@@ -52,7 +53,7 @@ static struct saferring_error *begin(struct saferring_pool *pool,
 	error->handle = handle;
 	snprintf(error->object, sizeof(error->object), "pool %s", pool->name);
 	sr_describe_buffer(pool, handle, error);
-	sr_count(&pool->misuses);
+	sr_account_pool_misuse(pool);
 	return error;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 static __thread struct saferring_error last_error;
 /* Set while this thread is inside a report function. */
@@ -235,6 +236,8 @@ void sr_report(const struct saferring_error *error)
 	void *context;
 
 	sr_account_reason(error->reason);
+	if (error->reason < SAFERRING_REASON_FORKED)
+		SR_PROBE3(misuse, error->reason, error->object, error->handle);
 	if (reporting)
 		return;
 	pthread_mutex_lock(&report_lock);

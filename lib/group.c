@@ -48,7 +48,7 @@ static void add_entry(struct saferring_group *group, uint64_t word)
 	io_uring_buf_ring_advance(group->buffers, 1);
 }
 
-/* From the program, or free, to the kernel. */
+/* From the program to the kernel. */
 static void provide(struct saferring_group *group, uint64_t word)
 {
 	if (group->pool->depth)

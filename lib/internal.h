@@ -305,6 +305,8 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @region_own: the pool created the region itself
  * @growing: held while a region is created
  * @live_regions: regions that are not known to be gone
+ * @words: what has happened in it
+ * @counted: @words are in the statistics
  */
 struct saferring_pool {
 	struct saferring_pool_fast fast;
@@ -340,8 +342,8 @@ struct saferring_pool {
 	pthread_mutex_t growing;
 	struct saferring_region *region[SAFERRING_POOL_REGIONS_MAX];
 	bool region_gone[SAFERRING_POOL_REGIONS_MAX];
-	uint64_t exhausted;
-	uint64_t misuses;
+	struct sr_pool_words *words;
+	bool counted;
 	struct saferring_pool *next;
 	char name[SR_NAME_MAX];
 };

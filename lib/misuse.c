@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "account.h"
 #include "internal.h"
 
 static bool is_put(const char *operation)
@@ -280,7 +281,7 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 
 	describe(pool, word, error);
 	if (pool)
-		sr_count(&pool->misuses);
+		sr_account_pool_misuse(pool);
 	if (ring)
 		ring->stats.misuses++;
 	if (ring && !pool) {
@@ -304,6 +305,6 @@ void sr_event_put_twice(struct saferring_pool *pool, uint64_t handle)
 	describe_reason(error, 0);
 	snprintf(error->what, sizeof(error->what),
 		 "two threads have put the buffer at the same instant; it is handed out once");
-	sr_count(&pool->misuses);
+	sr_account_pool_misuse(pool);
 	sr_report(error);
 }

@@ -60,6 +60,19 @@ static void begin_bucket(struct sr_text *text,
 		    *sample->labels ? "," : "");
 }
 
+/* The specification wants the bounds to be numbers of floating point. */
+static void add_bucket(struct sr_text *text,
+		       const struct saferring_sample *sample, uint64_t bound,
+		       uint64_t count)
+{
+	const bool whole = !bound || sample->exponent >= 0;
+
+	begin_bucket(text, sample);
+	sr_text_scaled(text, bound, sample->exponent);
+	sr_text_add(text, "%s\"} %llu\n", whole ? ".0" : "",
+		    (unsigned long long)count);
+}
+
 /*
  * Values are whole numbers, so those of a bucket and below are those up to its
  * largest one. Buckets end together with each power of two.
@@ -69,21 +82,17 @@ static void add_buckets(struct sr_text *text,
 {
 	const struct saferring_histogram *histogram = sample->histogram;
 	const uint64_t all = saferring_histogram_count(histogram);
-	uint64_t low, high, count = 0;
+	uint64_t low, high, count = 0, shown = 0;
 	size_t bucket;
 
-	for (bucket = 0; bucket < SAFERRING_HISTOGRAM_BUCKETS && count < all;
+	for (bucket = 0; bucket < SAFERRING_HISTOGRAM_BUCKETS && shown < all;
 	     bucket++) {
 		count += histogram->bucket[bucket];
 		if (saferring_histogram_bounds(bucket, &low, &high) ||
 		    high & (high + 1))
 			continue;
-		begin_bucket(text, sample);
-		sr_text_scaled(text, high, sample->exponent);
-		/* The specification wants numbers of floating point here. */
-		sr_text_add(text, "%s\"} %llu\n",
-			    high == 0 || sample->exponent >= 0 ? ".0" : "",
-			    (unsigned long long)count);
+		add_bucket(text, sample, high, count);
+		shown = count;
 	}
 	begin_bucket(text, sample);
 	sr_text_add(text, "+Inf\"} %llu\n", (unsigned long long)all);

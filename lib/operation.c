@@ -53,7 +53,7 @@ static inline void give_away(struct sr_operation *operation,
 
 /*
  * Whatever the short way does not do: what is to be refused, registered files,
- * rings whose entries are of another size.
+ * rings whose entries are of another size, pools with a depth.
  */
 static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 		       struct saferring_range range, uint64_t offset,
@@ -166,22 +166,15 @@ static void look_at_pool(struct saferring_ring *ring,
 	}
 }
 
-/* One load a device: the word stands still as long as no region goes. */
-void sr_look_at_regions(struct saferring_ring *ring)
+/* The word is read before the regions are, so that none is missed. */
+void sr_regions_changed(struct saferring_ring *ring)
 {
-	bool changed = false;
 	size_t number;
 
-	for (number = 0; number < ring->watch_count; number++) {
-		struct sr_watch *watch = &ring->watch[number];
-		const uint64_t now = __atomic_load_n(watch->revocations,
-						     __ATOMIC_ACQUIRE);
-
-		changed |= now != watch->seen;
-		watch->seen = now;
-	}
-	if (SAFERRING_LIKELY(!changed))
-		return;
+	for (number = 0; number < ring->watch_count; number++)
+		ring->watch[number].seen =
+			__atomic_load_n(ring->watch[number].revocations,
+					__ATOMIC_ACQUIRE);
 	for (number = 0; number < ring->attachment_count; number++)
 		look_at_pool(ring, ring->attachment[number].pool);
 }
@@ -255,6 +248,8 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 
 unsigned int sr_ring_prepare(struct saferring_ring *ring)
 {
+	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
+		sr_batches_release(ring);
 	sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->any_gone))
 		disarm_gone(ring);
@@ -290,6 +285,8 @@ int saferring_ring_submit(struct saferring_ring *ring)
 		return sr_fail_argument("ring_submit", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_submit", "ring", ring->name);
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return sr_fail_beside(ring, "ring_submit");
 	if (!sr_ring_has_work(ring))
 		return 0;
 	before = sr_ring_prepare(ring);
@@ -332,5 +329,7 @@ int saferring_ring_withdraw(struct saferring_ring *ring)
 		return sr_fail_argument("ring_withdraw", "no ring");
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_withdraw", "ring", ring->name);
+	if (ring->beside)
+		return sr_fail_beside(ring, "ring_withdraw");
 	return sr_ring_withdraw_all(ring);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "account.h"
 #include "internal.h"
 
 /*
@@ -267,6 +268,7 @@ size_t sr_pool_index(const struct saferring_pool *pool, size_t number)
 static void release(struct saferring_pool *pool)
 {
 	sr_depth_destroy(pool);
+	sr_account_pool_gone(pool);
 	sr_unmap(pool->fast.tags, pool->tags_length);
 	free(pool->turns);
 	free(pool->store);
@@ -336,7 +338,9 @@ static int prepare(struct saferring_pool *pool,
 	pthread_mutex_init(&pool->growing, NULL);
 	sr_name(pool->name, options->name, "pool");
 	set_bases(pool, regions);
-	error = sr_depth_create(pool, options->depth);
+	error = sr_account_pool(pool);
+	if (!error)
+		error = sr_depth_create(pool, options->depth);
 	if (!error)
 		error = publish(pool, regions);
 	if (!error)
@@ -435,8 +439,8 @@ static void count_buffers(struct saferring_pool *pool,
 	count_states(pool, stats);
 	stats->waits = __atomic_load_n(&pool->waits, __ATOMIC_RELAXED);
 	stats->waiting = __atomic_load_n(&pool->waiting, __ATOMIC_RELAXED);
-	stats->exhausted = __atomic_load_n(&pool->exhausted, __ATOMIC_RELAXED);
-	stats->misuses = __atomic_load_n(&pool->misuses, __ATOMIC_RELAXED);
+	stats->exhausted = saferring_word_get(&pool->words->exhausted);
+	stats->misuses = saferring_word_get(&pool->words->misuses);
 }
 
 int saferring_pool_stats(struct saferring_pool *pool,

@@ -301,6 +301,41 @@ static int add_ranges(struct sr_draft *draft,
 
 /* ---- drafts ---- */
 
+static struct io_uring_sqe *take_entry(struct saferring_ring *ring)
+{
+	if (!ring->beside)
+		return sr_uring_next_any(ring);
+	ring->last_sqe = io_uring_get_sqe(ring->beside);
+	return ring->last_sqe;
+}
+
+/* The one that was taken last. */
+static void give_entry_back(struct saferring_ring *ring)
+{
+	if (ring->beside)
+		ring->beside->sq.sqe_tail--;
+	else
+		ring->uring.sq.sqe_tail--;
+}
+
+/* On a ring of the program's own others take entries, too. */
+static int check_beside(struct saferring_ring *ring, unsigned int kind)
+{
+	sr_look_at_regions(ring);
+	if (io_uring_sq_space_left(ring->beside))
+		return 0;
+	ring->stats.refused++;
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_DEPTH,
+			       .operation = sr_kinds[kind].function,
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "submit it first",
+		       },
+		       "the submission queue is full");
+}
+
 static int check_draft(struct saferring_ring *ring, unsigned int kind,
 		       unsigned int count)
 {
@@ -314,9 +349,10 @@ static int check_draft(struct saferring_ring *ring, unsigned int kind,
 	if (count > SAFERRING_RANGES_MAX + 1)
 		return sr_refuse(ring, kind, "%u ranges, at most %d", count,
 				 SAFERRING_RANGES_MAX);
-	if (!ring->free_count)
+	/* With buffers their misuse is to be told first. */
+	if (!count && !ring->free_count)
 		return sr_fail_depth(ring, kind);
-	return 0;
+	return ring->beside ? check_beside(ring, kind) : 0;
 }
 
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
@@ -339,8 +375,10 @@ int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	if (error)
 		return error;
 	draft->payload = sr_payload_of(ring, draft->operation);
-	draft->sqe = sr_uring_next_any(ring);
-	memset(draft->sqe, 0, sizeof(*draft->sqe) << ring->wide);
+	draft->sqe = take_entry(ring);
+	memset(draft->sqe, 0, sizeof(*draft->sqe));
+	if (SAFERRING_UNLIKELY(ring->wide))
+		memset(draft->sqe + 1, 0, sizeof(*draft->sqe));
 	draft->sqe->opcode = sr_kinds[kind].opcode;
 	draft->sqe->fd = -1;
 	return 0;
@@ -422,7 +460,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 	int error = is_deep(draft) ? leave(draft) : 0;
 
 	if (error) {
-		ring->uring.sq.sqe_tail--;
+		give_entry_back(ring);
 		undo(draft);
 		ring->stats.refused++;
 		return error;
@@ -433,14 +471,20 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 	if (sr_kinds[draft->kind].flags & SR_KIND_MULTISHOT)
 		ring->multishots++;
 	sr_account_queued(ring->words, draft->kind);
-	ring->queued++;
+	if (!ring->beside)
+		ring->queued++;
 	return 0;
 }
 
 /* ---- what was queued last ---- */
 
-static struct io_uring_sqe *last_queued(struct saferring_ring *ring)
+struct io_uring_sqe *sr_last_queued(struct saferring_ring *ring)
 {
+	struct io_uring_sqe *sqe = ring->last_sqe;
+
+	if (ring->beside)
+		return sqe && sr_record_of_key(ring, sqe->user_data) ? sqe :
+								       NULL;
 	return ring->queued ? sr_uring_queued(ring, ring->queued - 1) : NULL;
 }
 
@@ -456,7 +500,7 @@ int saferring_ring_modify(struct saferring_ring *ring, unsigned int flags)
 					flags);
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_modify", "ring", ring->name);
-	sqe = last_queued(ring);
+	sqe = sr_last_queued(ring);
 	if (!sqe)
 		return sr_fail(&(struct sr_fault){
 				       .code = -ENOENT,
@@ -484,6 +528,6 @@ uint64_t saferring_ring_last(struct saferring_ring *ring)
 
 	if (!ring || sr_forked(ring->epoch))
 		return 0;
-	sqe = last_queued(ring);
+	sqe = sr_last_queued(ring);
 	return sqe ? sqe->user_data : 0;
 }

@@ -10,8 +10,10 @@
 #include <time.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 #define DEPTH_DEFAULT 128
+#define CANCEL_AGAIN_MS 10
 
 static unsigned int depth_of(const struct saferring_ring_options *options)
 {
@@ -27,7 +29,8 @@ static int check_options(const struct saferring_ring_options *options)
 				   SAFERRING_RING_IOPOLL |
 				   SAFERRING_RING_ONE_THREAD |
 				   SAFERRING_RING_COMMANDS |
-				   SAFERRING_RING_LATENCY;
+				   SAFERRING_RING_LATENCY |
+				   SAFERRING_RING_BESIDE;
 
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
@@ -197,7 +200,8 @@ static void number_records(struct saferring_ring *ring)
 
 	for (number = 0; number < ring->depth; number++) {
 		ring->operation[number].key = SR_KEY_MARK | number;
-		ring->free[number] = ring->depth - 1 - number;
+		ring->free[number] =
+			&ring->operation[ring->depth - 1 - number];
 		ring->pending[number] = number;
 		ring->state[number].next = SR_RECORD_NONE;
 	}
@@ -238,213 +242,6 @@ void sr_ring_free(struct saferring_ring *ring)
 	free(ring);
 }
 
-/* ---- fixed buffers ---- */
-
-static unsigned int pieces_of(const struct saferring_region *region)
-{
-	return (unsigned int)SR_ROUND_UP(region->length, SR_FIXED_MAX) /
-	       SR_FIXED_MAX;
-}
-
-/*
- * A region longer than the kernel takes as one buffer is registered in pieces.
- * Buffers lie at multiples of their own power of two, which is no larger than a
- * piece, so none lies in two pieces.
- */
-static void add_pieces(struct saferring_ring *ring,
-		       const struct saferring_region *region,
-		       struct iovec *iovec)
-{
-	size_t offset;
-
-	for (offset = 0; offset < region->length; offset += SR_FIXED_MAX) {
-		iovec[ring->fixed_buffers].iov_base = region->address + offset;
-		iovec[ring->fixed_buffers].iov_len =
-			SR_MIN(region->length - offset, SR_FIXED_MAX);
-		ring->fixed_buffers++;
-	}
-	ring->fixed_bytes += region->length;
-}
-
-static unsigned int count_pieces(const struct saferring_ring *ring)
-{
-	unsigned int count = 0;
-	size_t number, region;
-
-	for (number = 0; number < ring->attachment_count; number++) {
-		const struct sr_attachment *attachment =
-			&ring->attachment[number];
-
-		for (region = 0; region < attachment->regions; region++)
-			count += pieces_of(attachment->pool->region[region]);
-	}
-	return count;
-}
-
-static void fill_pieces(struct saferring_ring *ring, struct iovec *iovec)
-{
-	size_t number, region;
-
-	for (number = 0; number < ring->attachment_count; number++) {
-		struct sr_attachment *attachment = &ring->attachment[number];
-
-		attachment->one_piece =
-			attachment->regions == 1 &&
-			pieces_of(attachment->pool->region[0]) == 1;
-		for (region = 0; region < attachment->regions; region++) {
-			attachment->first[region] = ring->fixed_buffers;
-			add_pieces(ring, attachment->pool->region[region],
-				   iovec);
-		}
-	}
-}
-
-/*
- * The kernel says ENOMEM both for the limit and for want of memory. With the
- * capability there is no limit; without it the limit is the likely cause even
- * if it is larger than what is needed now, because it counts what all rings of
- * the user have registered.
- */
-static int fail_memlock(const struct saferring_ring *ring)
-{
-	const uint64_t limit = sr_memlock_limit();
-	const uint64_t needed = ring->fixed_bytes;
-	char cure[256];
-
-	snprintf(cure, sizeof(cure),
-		 "ulimit -l %llu or more for the process (hard limit in /etc/security/limits.conf), LimitMEMLOCK=%llu in its systemd unit, or CAP_IPC_LOCK",
-		 (unsigned long long)SR_ROUND_UP(needed, 1024) / 1024,
-		 (unsigned long long)needed);
-	return sr_fail(&(struct sr_fault){
-			       .code = -ENOMEM,
-			       .reason = SAFERRING_REASON_MEMLOCK,
-			       .operation = "ring_create",
-			       .kind = "ring",
-			       .name = ring->name,
-			       .cure = cure,
-			       .needed = needed,
-			       .limit = limit,
-		       },
-		       "%llu bytes to be registered, RLIMIT_MEMLOCK allows %llu for all rings of the user together",
-		       (unsigned long long)needed, (unsigned long long)limit);
-}
-
-static int fail_register(const struct saferring_ring *ring, int error)
-{
-	struct sr_fault fault = {
-		.code = error,
-		.reason = SAFERRING_REASON_SYSTEM,
-		.operation = "ring_create",
-		.kind = "ring",
-		.name = ring->name,
-		.needed = ring->fixed_bytes,
-	};
-
-	if (error == -ENOMEM && !sr_memlock_exempt() &&
-	    sr_memlock_limit() != UINT64_MAX)
-		return fail_memlock(ring);
-	if (error == -ENOMEM)
-		fault.reason = SAFERRING_REASON_MEMORY;
-	if (error == -EFAULT || error == -EOPNOTSUPP)
-		fault.reason = SAFERRING_REASON_UNSUPPORTED;
-	return sr_fail(&fault,
-		       "registering %llu bytes as %u fixed buffers failed: %s",
-		       (unsigned long long)ring->fixed_bytes,
-		       ring->fixed_buffers, strerror(-error));
-}
-
-static int fail_pieces(const struct saferring_ring *ring, unsigned int count)
-{
-	return sr_fail(&(struct sr_fault){
-			       .code = -EINVAL,
-			       .reason = SAFERRING_REASON_UNSUPPORTED,
-			       .operation = "ring_create",
-			       .kind = "ring",
-			       .name = ring->name,
-			       .cure = "fewer or smaller regions",
-			       .needed = count,
-			       .limit = SR_FIXED_BUFFERS_MAX,
-		       },
-		       "%u fixed buffers, io_uring takes %d", count,
-		       SR_FIXED_BUFFERS_MAX);
-}
-
-/* Whether the kernel can get at all pages, which a depth may hide. */
-static void expose_pools(const struct saferring_ring *ring, bool exposed)
-{
-	size_t number;
-
-	for (number = 0; number < ring->attachment_count; number++)
-		if (exposed)
-			sr_pool_expose(ring->attachment[number].pool);
-		else
-			sr_pool_hide(ring->attachment[number].pool);
-}
-
-static int register_regions(struct saferring_ring *ring)
-{
-	const unsigned int count = count_pieces(ring);
-	struct iovec *iovec;
-	int error;
-
-	if (count > SR_FIXED_BUFFERS_MAX)
-		return fail_pieces(ring, count);
-	iovec = calloc(count, sizeof(*iovec));
-	if (!iovec)
-		return sr_fail_memory("ring_create", count * sizeof(*iovec));
-	fill_pieces(ring, iovec);
-	expose_pools(ring, true);
-	error = sr_uring_register(ring, iovec, count);
-	expose_pools(ring, false);
-	free(iovec);
-	if (error)
-		return fail_register(ring, error);
-	ring->fixed = true;
-	return 0;
-}
-
-/* Unregistered operations have buf_index 0. */
-static void forget_pieces(struct saferring_ring *ring)
-{
-	size_t number;
-
-	for (number = 0; number < ring->attachment_count; number++) {
-		ring->attachment[number].one_piece = true;
-		ring->attachment[number].first[0] = 0;
-	}
-	ring->fixed_buffers = 0;
-	ring->fixed_bytes = 0;
-}
-
-static void set_opcodes(struct saferring_ring *ring)
-{
-	ring->opcode[SAFERRING_OPERATION_READ] =
-		ring->fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
-	ring->opcode[SAFERRING_OPERATION_WRITE] =
-		ring->fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
-}
-
-/* Registered if possible; if not, with the reason noted. */
-static int set_fixed(struct saferring_ring *ring, unsigned int flags)
-{
-	int error;
-
-	if (flags & SAFERRING_RING_AVOID_FIXED) {
-		snprintf(ring->reason, sizeof(ring->reason),
-			 "SAFERRING_RING_AVOID_FIXED was set");
-		return 0;
-	}
-	error = register_regions(ring);
-	if (!error)
-		return 0;
-	forget_pieces(ring);
-	if (flags & SAFERRING_RING_REQUIRE_FIXED)
-		return error;
-	snprintf(ring->reason, sizeof(ring->reason), "%s",
-		 saferring_error_last()->what);
-	return 0;
-}
-
 /* ---- create and destroy ---- */
 
 static void publish(struct saferring_ring *ring)
@@ -467,26 +264,45 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
-/*
- * Pools with a depth take the long way, which has the hooks; and those that may
- * grow, because not all of their buffers need be fixed ones.
- */
-static void set_short_ways(struct saferring_ring *ring)
+/* Pools with a depth have more to be looked at than the short way does. */
+static void open_short_way(struct saferring_ring *ring)
 {
-	size_t number;
+	unsigned int id;
 
-	for (number = 0; number < ring->attachment_count && !ring->wide;
-	     number++) {
-		struct sr_attachment *attachment = &ring->attachment[number];
+	ring->short_nop = !ring->wide && !ring->beside;
+	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++) {
+		struct sr_attachment *attachment = ring->attached[id];
 
-		if (!attachment->pool->depth &&
+		/* Not all buffers of a pool that may grow are fixed ones. */
+		if (attachment && !attachment->pool->depth &&
 		    attachment->regions == attachment->pool->regions_max)
-			ring->by_pool[attachment->pool->id] = attachment;
+			ring->by_pool[id] = attachment;
 	}
 }
 
+/* If it fails, a ring of the program's stays as it was. */
+static int open_ring(struct saferring_ring *ring,
+		     const struct saferring_ring_options *options,
+		     struct io_uring *uring)
+{
+	int error = 0;
+
+	if (uring)
+		sr_adopt(ring, uring, options->flags & SAFERRING_RING_BESIDE);
+	else
+		error = sr_setup(ring, options);
+	if (error)
+		return sr_uring_fail(error, "ring_create", ring->name);
+	sr_uring_probe(ring);
+	error = sr_set_fixed(ring, options->flags);
+	if (error && !uring)
+		sr_uring_close(ring);
+	return error;
+}
+
 static int set_up(struct saferring_ring *ring,
-		  const struct saferring_ring_options *options)
+		  const struct saferring_ring_options *options,
+		  struct io_uring *uring)
 {
 	int error = allocate(ring, options->pool_count);
 
@@ -496,42 +312,30 @@ static int set_up(struct saferring_ring *ring,
 		error = watch_pools(ring);
 	if (error)
 		return error;
-	error = sr_setup(ring, options);
+	error = open_ring(ring, options, uring);
 	if (error)
-		return sr_uring_fail(error, "ring_create", ring->name);
-	set_short_ways(ring);
-	sr_uring_probe(ring);
-	error = set_fixed(ring, options->flags);
-	if (error)
-		sr_uring_close(ring);
-	set_opcodes(ring);
-	return error;
+		return error;
+	open_short_way(ring);
+	return 0;
 }
 
-int saferring_ring_create(const struct saferring_ring_options *options,
-			  struct saferring_ring **out)
+int sr_ring_create(const struct saferring_ring_options *options,
+		   struct io_uring *uring, struct saferring_ring **out)
 {
-	struct saferring_ring_options known;
 	struct saferring_ring *ring;
-	int error;
+	int error = check_options(options);
 
-	if (!options || !out)
-		return sr_fail_argument("ring_create",
-					"no options, or no place for a ring");
-	error = sr_options_in("ring_create", &known, sizeof(known), options);
-	if (!error)
-		error = check_options(&known);
 	if (error)
 		return error;
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->depth = depth_of(&known);
-	ring->foreign = known.flags & SAFERRING_RING_FOREIGN;
-	sr_name(ring->name, known.name, "ring");
-	error = sr_account_ring(ring, known.flags & SAFERRING_RING_LATENCY);
+	ring->depth = depth_of(options);
+	ring->foreign = options->flags & SAFERRING_RING_FOREIGN;
+	sr_name(ring->name, options->name, "ring");
+	error = sr_account_ring(ring, options->flags & SAFERRING_RING_LATENCY);
 	if (!error)
-		error = set_up(ring, &known);
+		error = set_up(ring, options, uring);
 	if (error) {
 		sr_ring_free(ring);
 		return error;
@@ -539,6 +343,24 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 	publish(ring);
 	*out = ring;
 	return 0;
+}
+
+int saferring_ring_create(const struct saferring_ring_options *options,
+			  struct saferring_ring **out)
+{
+	struct saferring_ring_options known;
+	int error;
+
+	if (!options || !out)
+		return sr_fail_argument("ring_create",
+					"no options, or no place for a ring");
+	error = sr_options_in("ring_create", &known, sizeof(known), options);
+	if (error)
+		return error;
+	if (known.flags & SAFERRING_RING_BESIDE)
+		return sr_fail_argument("ring_create",
+					"SAFERRING_RING_BESIDE is for saferring_ring_adopt()");
+	return sr_ring_create(&known, NULL, out);
 }
 
 static uint64_t now_ms(void)
@@ -562,26 +384,30 @@ static void wait_a_little(struct saferring_ring *ring)
 		nanosleep(&millisecond, NULL);
 }
 
-/* Have everything come back. What has not after the time is still counted. */
+/*
+ * Have everything come back. What has not after the time is still counted.
+ *
+ * It is cancelled again and again, because what is linked to an operation that
+ * could not be cancelled starts only when that one has ended.
+ */
 static void drain(struct saferring_ring *ring, unsigned int timeout_ms)
 {
-	const uint64_t deadline = now_ms() + timeout_ms;
-	bool again = true;
+	const uint64_t start = now_ms(), deadline = start + timeout_ms;
+	uint64_t again = start, now;
 
+	sr_batches_end(ring);
 	sr_ring_withdraw_all(ring);
-	sr_ring_return_completed(ring);
-	if (!sr_ring_busy(ring))
-		return;
-	sr_uring_cancel_all(ring);
 	for (;;) {
 		sr_ring_return_completed(ring);
 		if (!sr_ring_busy(ring))
 			return;
-		if (ring->cancel_result == -EINVAL && again) {
-			again = false;
+		now = now_ms();
+		if (now >= again || ring->cancel_again) {
 			sr_uring_cancel_all(ring);
+			sr_ring_return_completed(ring);
+			again = now + CANCEL_AGAIN_MS;
 		}
-		if (now_ms() >= deadline)
+		if (now >= deadline || !sr_ring_busy(ring))
 			return;
 		wait_a_little(ring);
 	}
@@ -600,7 +426,24 @@ static void report_lost(const char *name, unsigned int left,
 	snprintf(error->cure, sizeof(error->cure),
 		 "saferring_quarantine_reap() takes them back when they end");
 	error->needed = left;
+	SR_PROBE2(quarantine, name, left);
 	sr_report(error);
+}
+
+/* Only the program sees when they end. */
+static int fail_beside_busy(const struct saferring_ring *ring)
+{
+	return sr_fail(&(struct sr_fault){
+			       .code = -EBUSY,
+			       .reason = SAFERRING_REASON_BUSY,
+			       .operation = "ring_destroy",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .needed = sr_ring_busy(ring),
+			       .cure = "cancel them, and complete their CQEs",
+		       },
+		       "%u operations are under way on the program's own ring",
+		       sr_ring_busy(ring));
 }
 
 int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
@@ -612,7 +455,10 @@ int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 		return 0;
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_destroy", "ring", ring->name);
-	drain(ring, timeout_ms);
+	if (ring->beside && sr_ring_busy(ring))
+		return fail_beside_busy(ring);
+	if (!ring->beside)
+		drain(ring, timeout_ms);
 	left = sr_ring_busy(ring);
 	sr_registry_lock();
 	unpublish(ring);

@@ -31,6 +31,7 @@
 #define SR_SPECIAL_RESULT (1U << 0) /* sr_state.result is its result */
 #define SR_SPECIAL_SLOW	  (1U << 1) /* its kind is neither READ nor WRITE */
 #define SR_SPECIAL_DROP	  (1U << 2) /* nobody wants to hear of it */
+#define SR_SPECIAL_BARE	  (1U << 4) /* nothing else, but it has no buffer */
 #define SR_SPECIAL_PART	  (1U << 3) /* not the first record of its operation */
 
 /*
@@ -63,6 +64,8 @@ struct sr_operation {
  * @flags: of the completion, of a record that is pending
  * @next: record of the next buffer of the same operation
  * @group: provided buffers that it takes, or NULL
+ * @batch: the batch that it is a step of, or NULL
+ * @step: which one
  */
 struct sr_state {
 	int32_t result;
@@ -70,6 +73,8 @@ struct sr_state {
 	uint32_t next;
 	uint64_t extra;
 	struct saferring_group *group;
+	struct saferring_batch *batch;
+	uint32_t step;
 };
 
 /*
@@ -78,12 +83,14 @@ struct sr_state {
  * @part: by range: which of the operation's buffers it lies in, from 0
  * @ranges: their number
  * @first: the first of them that holds data: before it lies a header
+ * @total: bytes of the message that came
  */
 struct sr_payload {
 	struct iovec iovec[SAFERRING_RANGES_MAX + 1];
 	uint8_t part[SAFERRING_RANGES_MAX + 1];
 	uint32_t ranges;
 	uint32_t first;
+	int32_t total;
 	socklen_t address_length;
 	struct __kernel_timespec time;
 	struct msghdr message;
@@ -143,7 +150,7 @@ struct sr_watch {
  * struct saferring_ring - operations on buffers
  * @uring: the ring of liburing
  * @depth: number of records
- * @free: indices of free records, a stack
+ * @free: free records, a stack
  * @free_count: their number
  * @queued: SQEs that the kernel has not yet taken
  * @requests: those among them that are no operation's
@@ -153,14 +160,22 @@ struct sr_watch {
  * @pending_count: their number
  * @doomed: keys of operations that are to be cancelled
  * @doomed_count: their number
+ * @held: records of steps of batches that are not queued
+ * @parked: those among them whose batch is not submitted
+ * @ready_steps: steps that can be queued
+ * @batches: the batches
  * @multishots: multishot operations in use
- * @cancel_result: what the last request to cancel came to
+ * @one_by_one: the kernel does not cancel all at once
+ * @cancel_again: and it is to be done that way now
  * @fixed: the regions are registered
  * @any_gone: a region of some pool is gone
  * @polled: completions come only to those who ask the kernel
  * @flushes: what is submitted is the kernel's, though it has not looked yet
+ * @beside: the program's ring, which it keeps, or NULL
+ * @last_sqe: the SQE of it that was taken last
  * @wide: entries and completions are of twice the size
  * @foreign: completions that are no operation's are the program's
+ * @short_nop: a NOP needs nothing but to be queued
  * @opcode: of READ and WRITE: what the kernel calls them
  * @words: what it has done, by kind of operation
  * @counted: @words are in the statistics
@@ -193,16 +208,23 @@ struct saferring_ring {
 	unsigned int pending_count;
 	unsigned int pending_mask;
 	unsigned int multishots;
+	unsigned int held;
+	unsigned int parked;
+	unsigned int ready_steps;
 	unsigned int doomed_count;
-	int cancel_result;
+	bool one_by_one;
+	bool cancel_again;
 	bool fixed;
 	bool any_gone;
 	bool polled;
 	bool foreign;
+	bool short_nop;
 	bool flushes;
+	struct io_uring *beside;
+	struct io_uring_sqe *last_sqe;
 	bool wide;
 	uint8_t opcode[3];
-	uint32_t *free;
+	struct sr_operation **free;
 	struct sr_operation *operation;
 	struct sr_ring_words *words;
 	struct saferring_histogram *latency;
@@ -221,6 +243,7 @@ struct saferring_ring {
 	unsigned int fixed_buffers;
 	unsigned int files;
 	struct saferring_group *group[SAFERRING_GROUPS_MAX];
+	struct saferring_batch *batches;
 	uint64_t fixed_bytes;
 	bool supported[SAFERRING_OPERATIONS];
 	bool opcodes[256];
@@ -241,7 +264,7 @@ static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
 static inline unsigned int sr_ring_in_flight(const struct saferring_ring *ring)
 {
 	return sr_ring_busy(ring) - (ring->queued - ring->requests) -
-	       ring->pending_count;
+	       ring->pending_count - ring->held;
 }
 
 extern struct saferring_ring *sr_rings; /* under the registry lock */
@@ -314,21 +337,20 @@ static inline uint32_t sr_record_number(const struct sr_operation *operation)
 
 static inline struct sr_operation *sr_record_take(struct saferring_ring *ring)
 {
-	return &ring->operation[ring->free[--ring->free_count]];
+	return ring->free[--ring->free_count];
 }
 
 /* The next use of the record has another key. */
 static inline void sr_record_release(struct saferring_ring *ring,
 				     struct sr_operation *operation)
 {
-	const uint32_t number = sr_record_number(operation);
 	int64_t key = (int64_t)(operation->key + SR_KEY_STEP);
 
 	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
 	if (SAFERRING_UNLIKELY(key >= 0))
-		key = (int64_t)(SR_KEY_MARK | number);
+		key = (int64_t)(SR_KEY_MARK | sr_record_number(operation));
 	operation->key = (uint64_t)key;
-	ring->free[ring->free_count++] = number;
+	ring->free[ring->free_count++] = operation;
 }
 
 /*
@@ -388,7 +410,7 @@ unsigned int sr_ring_prepare(struct saferring_ring *ring);
 /* Whether there is anything to be shown to it. */
 static inline bool sr_ring_has_work(const struct saferring_ring *ring)
 {
-	return ring->queued || ring->doomed_count;
+	return ring->queued || ring->doomed_count || ring->ready_steps;
 }
 
 /* Have an SQE fail, and with it those that are linked to it. */
@@ -396,7 +418,23 @@ void sr_disarm(struct saferring_ring *ring, struct io_uring_sqe *sqe,
 	       struct sr_operation *operation, int result);
 /* The region of a record's buffer is known to be gone. */
 bool sr_record_gone(const struct sr_operation *operation);
-void sr_look_at_regions(struct saferring_ring *ring);
+/* A region of some device was revoked: find out which. */
+void sr_regions_changed(struct saferring_ring *ring) __attribute__((cold));
+
+/* One load a device: the word stands still as long as no region goes. */
+static inline void sr_look_at_regions(struct saferring_ring *ring)
+{
+	bool changed = false;
+	size_t number;
+
+	for (number = 0; number < ring->watch_count; number++)
+		changed |= __atomic_load_n(ring->watch[number].revocations,
+					   __ATOMIC_ACQUIRE) !=
+			   ring->watch[number].seen;
+	if (SAFERRING_UNLIKELY(changed))
+		sr_regions_changed(ring);
+}
+
 int sr_ring_withdraw_all(struct saferring_ring *ring);
 
 /* ---- queue.c: the way of all other operations ---- */
@@ -428,7 +466,7 @@ struct sr_draft {
 int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	     const struct saferring_range *ranges, unsigned int count,
 	     struct sr_draft *draft);
-/* Queue it. Returns 0. */
+/* Queue it. Returns 0, or what a pool's depth finds, with nothing changed. */
 int sr_queue(struct sr_draft *draft, uint64_t user_data);
 /* Address and length of a draft's ranges to the SQE, for one range only. */
 void sr_draft_address(struct sr_draft *draft);
@@ -436,6 +474,8 @@ void sr_draft_address(struct sr_draft *draft);
 void sr_draft_file(struct sr_draft *draft, int fd);
 /* The slot that the file that it makes, or closes, has in the ring's table. */
 void sr_draft_slot(struct sr_draft *draft, int slot);
+/* The SQE of what was queued last, or NULL if it is not there any more. */
+struct io_uring_sqe *sr_last_queued(struct saferring_ring *ring);
 /* Refuse an argument of the function of a kind. */
 int sr_refuse(struct saferring_ring *ring, unsigned int kind, const char *what,
 	      ...) __attribute__((format(printf, 3, 4), cold));
@@ -461,6 +501,11 @@ int sr_files_check(struct saferring_ring *ring, unsigned int kind, int slot);
 /* Note a result that did not come from the kernel, to be handed out. */
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
 	     int32_t result, uint32_t flags);
+/* Complete what one CQE is about. Returns the number of completions. */
+unsigned int sr_take_one(struct saferring_ring *ring,
+			 const struct io_uring_cqe *cqe,
+			 struct saferring_completion *completions,
+			 unsigned int max);
 /* Complete all that can be without waiting, buffers going to their pools. */
 void sr_ring_return_completed(struct saferring_ring *ring);
 
@@ -491,6 +536,27 @@ void sr_return_special(struct saferring_ring *ring,
 uint32_t sr_note_gone(struct saferring_ring *ring,
 		      const struct sr_operation *operation, uint64_t word);
 
+/* fixed.c: register the regions of the pools if @flags let it. */
+int sr_set_fixed(struct saferring_ring *ring, unsigned int flags);
+
+/* ring.c: create a ring, or make it of what the program set up. */
+int sr_ring_create(const struct saferring_ring_options *options,
+		   struct io_uring *uring, struct saferring_ring **out);
+
+/* batch.c */
+/* Queue the steps that wait for nothing any more. */
+void sr_batches_release(struct saferring_ring *ring);
+/* A step has ended, whatever its buffers are doing. */
+void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
+			 int32_t result);
+void sr_batches_end(struct saferring_ring *ring);
+
+/* adopt.c */
+void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
+int sr_fail_beside(const struct saferring_ring *ring, const char *function)
+	__attribute__((cold));
+int sr_cancel_beside(struct saferring_ring *ring, uint64_t key);
+
 /* setup.c */
 int sr_setup(struct saferring_ring *ring,
 	     const struct saferring_ring_options *options);
@@ -520,11 +586,21 @@ void sr_uring_probe(struct saferring_ring *ring);
 int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		   uint64_t timeout_ns);
 /* Completions in the ring; lets the kernel bring up those that it still has. */
-unsigned int sr_uring_ready(struct saferring_ring *ring);
+unsigned int sr_uring_ready_inside(struct saferring_ring *ring);
+
+static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
+{
+	const unsigned int ready = io_uring_cq_ready(&ring->uring);
+
+	return SAFERRING_LIKELY(ready) ? ready : sr_uring_ready_inside(ring);
+}
+
 /* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
+/* Take back the SQE that was queued last. */
+void sr_uring_unqueue_last(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */
 void sr_uring_withdraw(struct saferring_ring *ring);
 /*

@@ -15,7 +15,10 @@ LIB_MANUALS := $(sort $(wildcard lib/man/*.3 lib/man/*.7))
 # What a program has to be linked with, besides the library.
 LIB_LIBS := -luring -lnuma -lpthread
 
-LIB_CFLAGS := -fPIC -fvisibility=hidden -DSAFERRING_BUILD -Iinclude/uapi
+# SDT=no leaves the probes of lib/probes.h out.
+SDT ?= yes
+LIB_CFLAGS := -fPIC -fvisibility=hidden -DSAFERRING_BUILD -Iinclude/uapi \
+	      $(if $(filter no,$(SDT)),-DSAFERRING_NO_SDT)
 
 library: $(LIB_SHARED) $(LIB_STATIC)
 

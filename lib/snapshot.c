@@ -8,8 +8,12 @@
 #include <time.h>
 #include "stats.h"
 
-/* What the figures were when they were last reset, under the arena's lock. */
+/*
+ * What the figures were when they were last reset, under the arena's lock; in a
+ * child of fork() it is the parent's at first.
+ */
 static struct saferring_snapshot *reset_at;
+static bool reset_is_ours;
 
 uint64_t sr_realtime_ns(void)
 {
@@ -184,7 +188,7 @@ sr_snapshot_copy(const struct saferring_snapshot *from)
 
 void sr_snapshot_forget(void)
 {
-	reset_at = NULL;
+	reset_is_ours = false;
 }
 
 /* With the arena locked. Nothing moves meanwhile, and what it says is ours. */
@@ -212,7 +216,7 @@ int saferring_snapshot_take(struct saferring_snapshot **out)
 	if (sr_arena_lock())
 		return fail_memory("snapshot_take");
 	snapshot = collect();
-	if (snapshot && reset_at)
+	if (snapshot && reset_is_ours)
 		sr_snapshot_subtract(snapshot, reset_at);
 	sr_arena_unlock();
 	if (!snapshot)
@@ -233,8 +237,9 @@ int saferring_snapshot_reset(struct saferring_snapshot **out)
 	if (result) {
 		before = reset_at;
 		reset_at = now;
-		if (before)
+		if (reset_is_ours)
 			sr_snapshot_subtract(result, before);
+		reset_is_ours = true;
 	}
 	sr_arena_unlock();
 	if (!result) {

@@ -298,6 +298,7 @@ static void fill_reception(struct sr_draft *draft,
 		.msg_iov = payload->iovec,
 		.msg_iovlen = reception->count,
 	};
+	payload->total = 0;
 	if (!reception->header)
 		return;
 	payload->first = 1;

@@ -112,6 +112,33 @@ static void fill_completion(struct saferring_ring *ring,
 	completion->extra = sr_state_of(ring, operation)->extra;
 }
 
+/*
+ * What a message was, where its receiver wants it: see saferring/socket.h. Its
+ * buffer is the program's already.
+ */
+static void write_header(struct saferring_ring *ring,
+			 const struct sr_operation *operation)
+{
+	struct sr_payload *payload = sr_payload_of(ring, operation);
+	const struct saferring_message_header header = {
+		.address_length = payload->message.msg_namelen,
+		.control_length = (uint32_t)payload->message.msg_controllen,
+		.payload_length = (uint32_t)payload->total,
+		.flags = (uint32_t)payload->message.msg_flags,
+	};
+
+	if (payload->first)
+		memcpy(payload->iovec[0].iov_base, &header, sizeof(header));
+}
+
+static bool has_header(const struct sr_operation *operation, int32_t result,
+		       uint32_t flags)
+{
+	return operation->kind == SAFERRING_OPERATION_RECVMSG && result >= 0 &&
+	       !(operation->special & SR_SPECIAL_PART) &&
+	       !(flags & SAFERRING_COMPLETION_REGION_GONE);
+}
+
 /* Of the buffers of one operation the last one ends it. */
 unsigned int sr_complete_pending(struct saferring_ring *ring,
 				 struct sr_operation *operation,
@@ -129,6 +156,8 @@ unsigned int sr_complete_pending(struct saferring_ring *ring,
 	if (!(flags & SAFERRING_COMPLETION_NOTIFICATION))
 		flags = note_result(ring, operation, state->result, flags);
 	flags |= give_back(ring, operation, completion);
+	if (has_header(operation, state->result, flags))
+		write_header(ring, operation);
 	fill_completion(ring, operation, state->result, flags, completion);
 	sr_record_release(ring, operation);
 	return 1;
@@ -174,16 +203,24 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		&ring->payload[sr_record_number(operation)];
 	const bool slow = operation->special & SR_SPECIAL_SLOW;
 	const bool bytes = kind_of(operation)->flags & SR_KIND_BYTES;
+	struct sr_state *state = sr_state_of(ring, operation);
 	struct sr_operation *part = operation, *next;
+	struct saferring_batch *batch = NULL;
 	unsigned int number = 0;
+	uint32_t step = 0;
 	int32_t share;
 
 	if (!slow)
-		sr_state_of(ring, operation)->extra = 0;
+		state->extra = 0;
 	if (kind_of(operation)->flags & SR_KIND_MULTISHOT)
 		ring->multishots--;
-	if (slow && sr_state_of(ring, operation)->group)
-		sr_state_of(ring, operation)->group->users--;
+	if (slow && state->group)
+		state->group->users--;
+	if (slow && state->batch) {
+		batch = state->batch;
+		step = state->step;
+		state->batch = NULL;
+	}
 	for (; part; part = next, number++) {
 		next = slow ? sr_record_next(ring, part) : NULL;
 		share = result;
@@ -193,26 +230,8 @@ void sr_pend_all(struct saferring_ring *ring, struct sr_operation *operation,
 		sr_pend(ring, part, share,
 			flags | (next ? SAFERRING_COMPLETION_MORE : 0));
 	}
-}
-
-/* What a message was, where its receiver wants it: see saferring/socket.h. */
-static void finish_message(struct saferring_ring *ring,
-			   const struct sr_operation *operation, int32_t result)
-{
-	struct sr_payload *payload =
-		&ring->payload[sr_record_number(operation)];
-	struct saferring_message_header header = {
-		.address_length = payload->message.msg_namelen,
-		.control_length = (uint32_t)payload->message.msg_controllen,
-		.payload_length = (uint32_t)SR_MAX(result, 0),
-		.flags = (uint32_t)payload->message.msg_flags,
-	};
-
-	if (!payload->first || (ring->any_gone && sr_record_gone(operation)))
-		return;
-	if (operation->pool->depth)
-		sr_buffer_reach(operation->pool, sr_tag_handle(operation->word));
-	memcpy(payload->iovec[0].iov_base, &header, sizeof(header));
+	if (batch)
+		sr_batch_step_ended(batch, step, result);
 }
 
 /* What the kernel left beside its result. */
@@ -226,7 +245,7 @@ static void finish(struct saferring_ring *ring,
 		ring->state[number].extra =
 			ring->payload[number].address_length;
 	if (operation->kind == SAFERRING_OPERATION_RECVMSG)
-		finish_message(ring, operation, result);
+		ring->payload[number].total = result;
 	if (operation->kind == SAFERRING_OPERATION_RAW)
 		ring->state[number].extra = cqe->flags;
 	if (operation->kind == SAFERRING_OPERATION_COMMAND)
@@ -312,6 +331,37 @@ static void complete_last(struct saferring_ring *ring,
 	sr_pend_all(ring, operation, result, flags);
 }
 
+/*
+ * The one CQE of an operation that has one record, and nothing that this would
+ * not do: it need not be pending first, if no other is.
+ */
+static bool is_alone(const struct saferring_ring *ring,
+		     const struct sr_operation *operation,
+		     const struct io_uring_cqe *cqe)
+{
+	const struct sr_state *state = &ring->state[sr_record_number(operation)];
+	const unsigned int more = SR_KIND_MULTISHOT | SR_KIND_ZEROCOPY;
+
+	return operation->special == SR_SPECIAL_SLOW &&
+	       !ring->pending_count && state->next == SR_RECORD_NONE &&
+	       !state->group && !state->batch && !(kind_of(operation)->flags & more) &&
+	       /* Of an entry of the program's own anything may come. */
+	       !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_NOTIF));
+}
+
+static unsigned int complete_alone(struct saferring_ring *ring,
+				   struct sr_operation *operation,
+				   const struct io_uring_cqe *cqe,
+				   struct saferring_completion *completion)
+{
+	struct sr_state *state = sr_state_of(ring, operation);
+
+	finish(ring, operation, cqe->res, cqe);
+	state->result = cqe->res;
+	state->flags = 0;
+	return sr_complete_pending(ring, operation, completion);
+}
+
 /* ---- CQEs that are not the last ---- */
 
 /*
@@ -332,6 +382,8 @@ unsigned int sr_complete_special(struct saferring_ring *ring,
 {
 	uint32_t flags = SAFERRING_COMPLETION_MORE;
 
+	if (SAFERRING_LIKELY(is_alone(ring, operation, cqe)))
+		return complete_alone(ring, operation, cqe, completion);
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		complete_last(ring, operation, cqe);
 		return 0;

@@ -220,6 +220,11 @@ int sr_define_series(int family, unsigned int group, uint32_t first,
 /* With the arena locked. */
 int sr_account_ring_define(void);
 
+/* ---- account_pool.c ---- */
+
+/* With the arena locked. */
+int sr_account_pool_define(void);
+
 /* ---- tracker.c ---- */
 
 /* Words of the group of the process: what failed, by reason, then memory. */

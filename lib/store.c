@@ -3,6 +3,7 @@
  * Store: the buffers of a pool that are free and in no thread's cache, and what
  * becomes of a buffer that the pool takes back or gives up.
  */
+#include "account.h"
 #include "internal.h"
 
 static uint64_t *tag_of(const struct saferring_pool *pool, uint64_t tag)
@@ -46,6 +47,7 @@ void sr_pool_store(struct saferring_pool *pool, uint64_t tag)
 		return;
 	pool->store[pool->stored] = tag;
 	__atomic_store_n(&pool->stored, pool->stored + 1, __ATOMIC_RELAXED);
+	sr_account_pool_stored(pool);
 }
 
 static bool in_gone_region(const struct saferring_pool *pool, uint64_t handle)

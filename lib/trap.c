@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include "account.h"
 #include "internal.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -100,7 +101,7 @@ static void report_access(const void *address, const char *access)
 		return;
 	error = sr_error_begin(0, SAFERRING_REASON_STRAY_ACCESS, "memory");
 	describe(pool, index, (uintptr_t)address, access, error);
-	sr_count(&pool->misuses);
+	sr_account_pool_misuse(pool);
 	sr_report(error);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "account.h"
 #include "internal.h"
+#include "probes.h"
 
 /*
  * With SQPOLL entries are taken while others are queued, and requests to cancel
@@ -53,6 +54,18 @@ int sr_uring_register_self(struct saferring_ring *ring)
 	return count == 1 ? 0 : -EINVAL;
 }
 
+/* The program goes on with its ring, without what was registered for this one. */
+static void leave_alone(struct saferring_ring *ring)
+{
+	unsigned int id;
+
+	for (id = 0; id < SAFERRING_GROUPS_MAX; id++)
+		if (ring->group[id])
+			sr_uring_unregister_group(ring, ring->group[id]);
+	if (ring->files)
+		io_uring_unregister_files(&ring->uring);
+}
+
 /*
  * Unregistering waits for nothing, as nothing is in flight, and drops the pins
  * at once; the kernel's own clean-up of a closed ring comes later.
@@ -61,7 +74,10 @@ void sr_uring_close(struct saferring_ring *ring)
 {
 	if (ring->fixed)
 		io_uring_unregister_buffers(&ring->uring);
-	io_uring_queue_exit(&ring->uring);
+	if (ring->beside)
+		leave_alone(ring);
+	else
+		io_uring_queue_exit(&ring->uring);
 }
 
 /* A kernel that does not answer is older than 5.6. */
@@ -147,8 +163,8 @@ void sr_uring_unregister_group(struct saferring_ring *ring,
 	io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
-static int enter(struct saferring_ring *ring, unsigned int min,
-		 uint64_t timeout_ns)
+static int enter_until(struct saferring_ring *ring, unsigned int min,
+		       uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -156,15 +172,21 @@ static int enter(struct saferring_ring *ring, unsigned int min,
 	};
 	struct io_uring_cqe *cqe;
 
-	if (!min)
-		return io_uring_submit(&ring->uring);
-	if (timeout_ns == SAFERRING_FOREVER)
-		return io_uring_submit_and_wait(&ring->uring, min);
 	/* Without this liburing would put a timeout into our queue. */
 	if (!(ring->uring.features & IORING_FEAT_EXT_ARG))
 		return -EOPNOTSUPP;
 	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, min, &time,
 						NULL);
+}
+
+static int enter(struct saferring_ring *ring, unsigned int min,
+		 uint64_t timeout_ns)
+{
+	if (!min)
+		return io_uring_submit(&ring->uring);
+	if (SAFERRING_LIKELY(timeout_ns == SAFERRING_FOREVER))
+		return io_uring_submit_and_wait(&ring->uring, min);
+	return enter_until(ring, min, timeout_ns);
 }
 
 /* Requests lie behind all operations, and what was not taken of them goes. */
@@ -182,6 +204,36 @@ static void drop_requests(struct saferring_ring *ring)
 		return;
 	sq->sqe_head = SR_MIN(sq->sqe_head, sq->sqe_tail);
 	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+}
+
+static bool is_linked_to_next(const struct io_uring_sqe *sqe)
+{
+	return sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+/*
+ * The kernel has taken the front of the queue only, as it does when it runs out
+ * of memory, and a chain was cut. It would start the rest as if it waited for
+ * nothing, so that is not to happen.
+ */
+static void cancel_cut_chain(struct saferring_ring *ring)
+{
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const unsigned int last = sq->sqe_tail - ring->queued - 1;
+	const struct io_uring_sqe *before =
+		&sq->sqes[(last & *sq->kring_mask) << ring->wide];
+	unsigned int number;
+
+	for (number = 0; number < ring->queued && is_linked_to_next(before);
+	     number++) {
+		struct io_uring_sqe *sqe = sr_uring_queued(ring, number);
+		struct sr_operation *operation =
+			sr_record_of_key(ring, sqe->user_data);
+
+		if (operation)
+			sr_disarm(ring, sqe, operation, -ECANCELED);
+		before = sqe;
+	}
 }
 
 /*
@@ -203,6 +255,8 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 				io_uring_smp_load_acquire(head) - before;
 	ring->stats.enters++;
 	ring->queued -= taken;
+	if (SAFERRING_UNLIKELY(ring->queued && taken))
+		cancel_cut_chain(ring);
 	if (SAFERRING_UNLIKELY(ring->requests)) {
 		requests = ring->requests - SR_MIN(ring->requests, ring->queued);
 		ring->requests -= requests;
@@ -210,20 +264,20 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	}
 	ring->stats.submitted += taken - requests;
 	sr_account_enter(&ring->stats, ring->words);
+	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;
 	return (int)(taken - requests);
 }
 
-unsigned int sr_uring_ready(struct saferring_ring *ring)
+unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 {
 	const unsigned int inside =
 		IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
-	unsigned int ready = io_uring_cq_ready(&ring->uring);
 
-	if (ready || (!ring->polled &&
-		      !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside)))
-		return ready;
+	if (!ring->polled &&
+	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
+		return 0;
 	ring->stats.enters++;
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
@@ -285,8 +339,25 @@ static int cancel_each(struct saferring_ring *ring)
 
 int sr_uring_cancel_all(struct saferring_ring *ring)
 {
-	return ring->cancel_result == -EINVAL ? cancel_each(ring) :
-						cancel_any(ring);
+	ring->cancel_again = false;
+	return ring->one_by_one ? cancel_each(ring) : cancel_any(ring);
+}
+
+/*
+ * After a submission that failed the kernel's tail may be behind the entry
+ * already. It has not looked, without SQPOLL; with it such an entry is not
+ * counted as queued.
+ */
+void sr_uring_unqueue_last(struct saferring_ring *ring)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+
+	sq->sqe_tail--;
+	ring->queued--;
+	if (ring->flushes || sq->sqe_head != sq->sqe_tail + 1)
+		return;
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 }
 
 /*

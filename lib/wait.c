@@ -115,7 +115,7 @@ int saferring_ring_link_timeout(struct saferring_ring *ring,
 	error = saferring_ring_modify(ring, 0);
 	if (error)
 		return error;
-	last = sr_uring_queued(ring, ring->queued - 1);
+	last = sr_last_queued(ring);
 	error = queue_timeout(ring, kind, timeout_ns, 0, flags, user_data);
 	if (!error)
 		last->flags |= IOSQE_IO_LINK;

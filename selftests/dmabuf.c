@@ -3,13 +3,9 @@
  * A region as a dma-buf, imported by the test device of importer/.
  */
 #include <linux/dma-buf.h>
-#include <sys/syscall.h>
 
 #include "safer_ring_test.h"
-#include "importer/safer_ring_importer.h"
-
-#define IMPORTER	"/dev/safer_ring_importer"
-#define MODULE		"safer_ring_importer.ko"
+#include "importer.h"
 
 FIXTURE(dmabuf)
 {
@@ -21,32 +17,6 @@ FIXTURE(dmabuf)
 	int fd;
 };
 
-/* The test module lies beside the test, or below it in the source tree. */
-static int load_importer(void)
-{
-	static const char *const places[] = { MODULE, "importer/" MODULE };
-	char path[4096], self[2048];
-	unsigned int i;
-	ssize_t length;
-	int fd, ret;
-
-	length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (length < 0)
-		return -errno;
-	self[length] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", self, places[i]);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		ret = syscall(__NR_finit_module, fd, "", 0) ? -errno : 0;
-		close(fd);
-		return ret == -EEXIST ? 0 : ret;
-	}
-	return -ENOENT;
-}
-
 FIXTURE_SETUP(dmabuf)
 {
 	struct safer_ring_export e = { .size = sizeof(e) };
@@ -54,13 +24,13 @@ FIXTURE_SETUP(dmabuf)
 
 	self->importer = -1;
 	SR_REQUIRE_DEVICE();
-	ret = load_importer();
+	ret = sr_importer_load();
 	if (ret)
-		SKIP(return, "%s: %s", MODULE, strerror(-ret));
+		SKIP(return, "%s: %s", SR_IMPORTER_FILE, strerror(-ret));
 	ASSERT_EQ(0, sr_usage(&self->before));
 	self->dev = sr_open();
 	ASSERT_LE(0, self->dev);
-	self->importer = open(IMPORTER, O_RDWR | O_CLOEXEC);
+	self->importer = open(SR_IMPORTER, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->importer);
 	ASSERT_EQ(0, sr_alloc(self->dev, 2 * HUGE_PAGE, &self->region));
 	self->map = sr_map(self->dev, self->region.length,
@@ -81,7 +51,7 @@ FIXTURE_TEARDOWN(dmabuf)
 	munmap(self->map, self->region.length);
 	close(self->dev);
 	EXPECT_TRUE(sr_usage_returns_to(&self->before, 5000));
-	syscall(__NR_delete_module, "safer_ring_importer", O_NONBLOCK);
+	sr_importer_unload();
 }
 
 static int attach(FIXTURE_DATA(dmabuf) *self)
@@ -117,6 +87,26 @@ TEST_F(dmabuf, a_device_sees_what_the_program_wrote)
 	EXPECT_EQ(xor, sum.xor);
 	ASSERT_EQ(0, sr_query(self->dev, self->region.slot, 0, &q));
 	EXPECT_EQ(q.folios, sum.entries);
+}
+
+TEST_F(dmabuf, a_device_gets_no_longer_segments_than_it_takes)
+{
+	const unsigned int limits[] = { PAGE, 65536, 100000, HUGE_PAGE - 1 };
+	struct safer_ring_importer_sum sum;
+	unsigned int i;
+
+	*(__u64 *)(self->map + self->region.length - PAGE) = 7;
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		ASSERT_EQ(0, sr_importer_limit(limits[i]));
+		ASSERT_EQ(0, attach(self));
+		ASSERT_EQ(0, sr_ioctl(self->importer, SAFER_RING_IMPORTER_SUM,
+				      &sum));
+		EXPECT_EQ(self->region.length, sum.length);
+		EXPECT_EQ(7ULL, sum.xor);
+		EXPECT_LE(self->region.length,
+			  sum.entries * (__u64)limits[i]);
+		ASSERT_EQ(0, detach(self));
+	}
 }
 
 TEST_F(dmabuf, an_attachment_is_a_pin)
@@ -180,7 +170,7 @@ TEST_F(dmabuf, closing_the_importer_is_a_detach)
 {
 	ASSERT_EQ(0, attach(self));
 	close(self->importer);
-	self->importer = open(IMPORTER, O_RDWR | O_CLOEXEC);
+	self->importer = open(SR_IMPORTER, O_RDWR | O_CLOEXEC);
 	EXPECT_EQ(0, free_region(self, 0, NULL));
 }
 

@@ -123,7 +123,7 @@ static size_t hunt(FIXTURE_DATA(quarantine) *self, int pagemap,
 	return found;
 }
 
-TEST_F_TIMEOUT(quarantine, no_page_reaches_anybody_while_a_ring_has_it, 120)
+TEST_F_TIMEOUT(quarantine, no_page_reaches_anybody_while_a_ring_has_it, 600)
 {
 	size_t n = LENGTH / PAGE, i;
 	__u64 *frames = calloc(n, sizeof(*frames));
@@ -179,7 +179,7 @@ static void scribble(int dev)
 	}
 }
 
-TEST_F_TIMEOUT(quarantine, a_write_in_flight_lands_whole_after_free, 120)
+TEST_F_TIMEOUT(quarantine, a_write_in_flight_lands_whole_after_free, 600)
 {
 	int file = open("/data/safer_ring_quarantine",
 			O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0600);

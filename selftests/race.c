@@ -203,7 +203,7 @@ static int fight(struct field *f, void *(*enemy)(void *))
 	return ret;
 }
 
-TEST_F_TIMEOUT(race, a_fault_never_brings_back_what_free_has_taken, 120)
+TEST_F_TIMEOUT(race, a_fault_never_brings_back_what_free_has_taken, 600)
 {
 	EXPECT_EQ(0, fight(&self->field, touch));
 	EXPECT_LT(0UL, self->field.touches);
@@ -213,14 +213,14 @@ TEST_F_TIMEOUT(race, a_fault_never_brings_back_what_free_has_taken, 120)
 }
 
 TEST_F_TIMEOUT(race, mappings_and_queries_find_the_region_whole_or_not_at_all,
-	       120)
+	       600)
 {
 	EXPECT_EQ(0, fight(&self->field, map_and_ask));
 	EXPECT_LT(0UL, self->field.touches);
 	EXPECT_EQ(0UL, self->field.wrong);
 }
 
-TEST_F_TIMEOUT(race, imports_find_the_region_whole_or_not_at_all, 120)
+TEST_F_TIMEOUT(race, imports_find_the_region_whole_or_not_at_all, 600)
 {
 	EXPECT_EQ(0, fight(&self->field, import));
 	EXPECT_LT(0UL, self->field.touches);

@@ -62,3 +62,11 @@ CHECK_VM += selftests/check/fio
 
 include selftests/misuse/rules.mk
 include selftests/unit/rules.mk
+
+# --- the debug lane
+
+include selftests/vm/debug.mk
+
+# --- what the module costs
+
+include selftests/cost/rules.mk

@@ -26,6 +26,10 @@
 
 #include "../kselftest_harness.h"
 
+/* Seconds. An emulated CPU with KASAN is slow where a real one is done at once. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
+
 #define PAGE		4096UL
 #define HUGE_PAGE	(2UL << 20)
 

@@ -50,6 +50,44 @@ CHECK_VM += tools/examples/test/check
 examples-check: examples	## test the examples
 	$(Q)tools/examples/test/check
 
+# --- the command saferring
+
+SAFERRING := $(TOOLS_DIR)/saferring
+SAFERRING_OBJECTS := $(patsubst tools/%.c,$(TOOLS_DIR)/%.o, \
+	tools/saferring.c tools/output.c tools/segments.c \
+	$(wildcard tools/cmd_*.c))
+
+tools: $(SAFERRING)
+
+$(SAFERRING_OBJECTS): $(TOOLS_DIR)/%.o: tools/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TOOLS_CFLAGS) -c -o $@ $<
+
+$(SAFERRING): $(SAFERRING_OBJECTS) | library
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LDLIBS) \
+		-lsmartcols -ljansson -lncurses -ltinfo -lm
+
+-include $(SAFERRING_OBJECTS:.o=.d)
+
+CHECK_NATIVE += tools/test/saferring
+CHECK_VM += tools/test/saferring
+
+.PHONY: saferring-check install-tools
+saferring-check: $(SAFERRING) examples	## test the command saferring
+	$(Q)tools/test/saferring
+
+install-tools: $(SAFERRING)	## install the command, its manual, its completion
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $(DESTDIR)$(PREFIX)/bin/saferring \
+		$(SAFERRING_OBJECTS) -L$(BUILD)/lib -lsaferring-user \
+		-lsmartcols -ljansson -lncurses -ltinfo -lm
+	install -m 644 tools/man/saferring.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 644 tools/completion/saferring \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
 # --- the demo
 
 DIR ?=

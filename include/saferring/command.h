@@ -30,7 +30,8 @@ struct nvme_uring_cmd;
  *
  * The library does not know where in @command addresses are: see
  * saferring_buffer_data(). The buffers are the kernel's until the command has
- * ended. If all ranges lie in one fixed buffer the driver is told so.
+ * ended. If all ranges lie in one fixed buffer of few and large pages, which any
+ * device can take, the driver is told so.
  *
  * The completion has the driver's result, and as extra its second one.
  *

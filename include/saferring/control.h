@@ -113,6 +113,8 @@ SAFERRING_API int saferring_ring_cancel_all(struct saferring_ring *ring,
  *
  * Return: 0, or
  * -ENOENT: the operation has ended already, or there was none;
+ * -EBUSY: it is a step of a batch;
+ * -EAGAIN: on a ring beside the program's own its queue is full;
  * -EOWNERDEAD: the ring belongs to the parent process.
  */
 SAFERRING_API int saferring_ring_drop(struct saferring_ring *ring,

@@ -68,6 +68,9 @@ struct saferring_range {
 #define SAFERRING_RING_ONE_THREAD (1U << 5)
 #define SAFERRING_RING_COMMANDS	  (1U << 6)
 
+/* The program keeps its ring: for saferring_ring_adopt() only. */
+#define SAFERRING_RING_BESIDE (1U << 8)
+
 /*
  * Values of saferring_ring_options.preset: wishes, of which the best is granted
  * that the kernel has; saferring_ring_info() tells which. With LOW_LATENCY and
@@ -150,8 +153,7 @@ saferring_ring_create(const struct saferring_ring_options *options,
 
 /**
  * saferring_ring_destroy() - end all operations and destroy a ring
- * @ring: the ring, or NULL; invalid after this, whatever is returned, except
- *	for -EOWNERDEAD
+ * @ring: the ring, or NULL; invalid after this, unless an error is returned
  * @timeout_ms: how long to wait, in milliseconds, for operations that the kernel
  *	does not let go of at once
  *
@@ -162,7 +164,9 @@ saferring_ring_create(const struct saferring_ring_options *options,
  * saferring_quarantine_reap() or saferring_pool_destroy() after its I/O has
  * ended. It is never handed out before.
  *
- * Return: number of buffers in quarantine, 0 if all came back; or
+ * Return: number of operations in quarantine, 0 if all ended; or
+ * -EBUSY: it is beside a ring of the program's own, and operations are under
+ * way; nothing was changed;
  * -EOWNERDEAD: the ring belongs to the parent process; nothing was changed.
  */
 SAFERRING_API int saferring_ring_destroy(struct saferring_ring *ring,

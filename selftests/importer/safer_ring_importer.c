@@ -28,6 +28,11 @@ struct importer {
 
 static struct platform_device *importer_device;
 
+/* As adapters that take huge pages do. */
+static unsigned int segment_max = UINT_MAX;
+module_param(segment_max, uint, 0644);
+MODULE_PARM_DESC(segment_max, "bytes of the longest segment that the device takes (default: no limit); for attachments from now on");
+
 static void importer_detach(struct importer *importer)
 {
 	if (!importer->dmabuf)
@@ -51,6 +56,7 @@ static long importer_attach(struct importer *importer, int fd)
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
+	dma_set_max_seg_size(&importer_device->dev, READ_ONCE(segment_max));
 	attachment = dma_buf_attach(dmabuf, &importer_device->dev);
 	if (IS_ERR(attachment)) {
 		ret = PTR_ERR(attachment);
@@ -167,8 +173,6 @@ static int __init importer_init(void)
 					   DMA_BIT_MASK(64));
 	if (ret)
 		goto err_unregister;
-	/* As adapters that take huge pages do; otherwise 64 KiB is the limit. */
-	dma_set_max_seg_size(&importer_device->dev, UINT_MAX);
 	ret = misc_register(&importer_misc);
 	if (ret)
 		goto err_unregister;

@@ -39,12 +39,23 @@ static uint64_t since(const char *name, const char *label)
 	return sum;
 }
 
+static void expect_since(const char *name, const char *label, uint64_t value)
+{
+	const uint64_t is = since(name, label);
+
+	if (is != value)
+		fail_msg("%s{%s} is %llu and not %llu", name,
+			 label ? label : "", (unsigned long long)is,
+			 (unsigned long long)value);
+}
+
 static struct saferring_completion finish(struct saferring_ring *ring)
 {
 	struct saferring_completion done;
+	const int count =
+		saferring_ring_wait(ring, &done, 1, 1, SAFERRING_FOREVER);
 
-	assert_int_equal(
-		saferring_ring_wait(ring, &done, 1, 1, SAFERRING_FOREVER), 1);
+	assert_int_equal(count, 1);
 	return done;
 }
 
@@ -74,32 +85,24 @@ static void operations_are_counted_by_kind(void **unused)
 	must(saferring_ring_nop(stage->ring, 0));
 	finish(stage->ring);
 
-	assert_int_equal(
-		since("saferring_operations_queued", "operation=\"read\""), 4);
-	assert_int_equal(
-		since("saferring_operations_completed", "operation=\"read\""),
-		4);
-	assert_int_equal(
-		since("saferring_operations_completed", "operation=\"nop\""),
-		1);
-	assert_int_equal(since("saferring_transferred_bytes", "ring=\"main\""),
-			 2 * BUFFER_SIZE + 100);
-	assert_int_equal(
-		since("saferring_operations_short", "operation=\"read\""), 1);
-	assert_int_equal(since("saferring_operations_failed", NULL), 1);
-	assert_int_equal(since("saferring_errors", "errno=\"EBADF\""), 1);
-	assert_int_equal(since("saferring_ring_submitted", NULL), 5);
+	expect_since("saferring_operations_queued", "operation=\"read\"", 4);
+	expect_since("saferring_operations_completed", "operation=\"read\"", 4);
+	expect_since("saferring_operations_completed", "operation=\"nop\"", 1);
+	expect_since("saferring_transferred_bytes", "ring=\"main\"",
+		     2 * BUFFER_SIZE + 100);
+	expect_since("saferring_operations_short", "operation=\"read\"", 1);
+	expect_since("saferring_operations_failed", NULL, 1);
+	expect_since("saferring_errors", "errno=\"EBADF\"", 1);
+	expect_since("saferring_ring_submitted", NULL, 5);
 	assert_true(since("saferring_ring_enters", NULL) >= 5);
 	close(file);
 	close(wrong);
 	stage_down(stage);
 	/* The ring is gone, and nothing with it. */
-	assert_int_equal(since("saferring_operations_completed", NULL), 5);
-	assert_int_equal(
-		since("saferring_operations_completed", "ring=\"(destroyed)\""),
-		5);
-	assert_int_equal(
-		since("saferring_operations_completed", "ring=\"main\""), 0);
+	expect_since("saferring_operations_completed", NULL, 5);
+	expect_since("saferring_operations_completed", "ring=\"(destroyed)\"",
+		     5);
+	expect_since("saferring_operations_completed", "ring=\"main\"", 0);
 }
 
 static void withdrawn_operations_are_cancelled(void **unused)
@@ -114,8 +117,8 @@ static void withdrawn_operations_are_cancelled(void **unused)
 	assert_int_equal(saferring_ring_withdraw(stage->ring), 1);
 	done = finish(stage->ring);
 	put(stage->pool, done.buffer);
-	assert_int_equal(since("saferring_operations_cancelled", NULL), 1);
-	assert_int_equal(since("saferring_operations_failed", NULL), 0);
+	expect_since("saferring_operations_cancelled", NULL, 1);
+	expect_since("saferring_operations_failed", NULL, 0);
 	close(file);
 	stage_down(stage);
 }
@@ -133,15 +136,13 @@ static void every_misuse_is_counted_by_its_reason(void **unused)
 	assert_int_equal(
 		saferring_ring_read(stage->ring, 0, buffer, 0, 1, 0, 0),
 		-ESTALE);
-	assert_int_equal(since("saferring_failures", "reason=\"double put\""),
-			 2);
-	assert_int_equal(
-		since("saferring_failures", "reason=\"use after put\""), 2);
-	assert_int_equal(since("saferring_failures", "class=\"misuse\""), 4);
+	expect_since("saferring_failures", "reason=\"double put\"", 2);
+	expect_since("saferring_failures", "reason=\"use after put\"", 2);
+	expect_since("saferring_failures", "class=\"misuse\"", 4);
 	assert_int_equal(saferring_region_destroy(stage->region, 0, 0), -EBUSY);
-	assert_int_equal(since("saferring_failures", "class=\"refusal\""), 1);
+	expect_since("saferring_failures", "class=\"refusal\"", 1);
 	stage_down(stage);
-	assert_int_equal(since("saferring_ring_misuses", NULL), 1);
+	expect_since("saferring_ring_misuses", NULL, 1);
 }
 
 static uint64_t now(const char *name, const char *label)
@@ -181,9 +182,47 @@ static void memory_is_tracked_now_and_at_most(void **unused)
 	assert_int_equal(now("saferring_region_bytes", NULL), before);
 	assert_true(now("saferring_memory_peak_bytes", NULL) >=
 		    before + 3 * REGION_SIZE);
-	assert_int_equal(since("saferring_regions_created", NULL), 2);
-	assert_int_equal(since("saferring_regions_destroyed", NULL), 2);
+	expect_since("saferring_regions_created", NULL, 2);
+	expect_since("saferring_regions_destroyed", NULL, 2);
 	must(saferring_device_close(device));
+}
+
+static void pools_count_what_caches_do_not_serve(void **unused)
+{
+	struct stage *stage = stage_up(16, 8, 0);
+	saferring_buffer held[17];
+	unsigned int number;
+
+	(void)unused;
+	if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST) {
+		stage_down(stage);
+		SKIP("a pool with a depth has no caches");
+	}
+	/* A cache of 4: a miss takes one and fills it with two. */
+	held[0] = get(stage->pool);
+	expect_since("saferring_pool_misses", "pool=\"input\"", 1);
+	expect_since("saferring_pool_refills", NULL, 1);
+	expect_since("saferring_pool_refilled", NULL, 2);
+	held[1] = get(stage->pool);
+	held[2] = get(stage->pool);
+	expect_since("saferring_pool_misses", NULL, 1);
+	assert_int_equal(now("saferring_pool_stored", NULL), 13);
+	for (number = 3; number < 16; number++)
+		held[number] = get(stage->pool);
+	assert_int_equal(saferring_buffer_get(stage->pool, &held[16]),
+			 -ENOBUFS);
+	expect_since("saferring_pool_exhausted", NULL, 1);
+	assert_int_equal(now("saferring_pool_stored", NULL), 0);
+	for (number = 0; number < 16; number++)
+		put(stage->pool, held[number]);
+	assert_true(since("saferring_pool_spills", NULL) >= 3);
+	assert_int_equal(now("saferring_pool_most_out", "pool=\"input\""), 16);
+	assert_int_equal(now("saferring_pool_buffers", "pool=\"input\""), 16);
+	assert_int_equal(saferring_buffer_put(stage->pool, held[0]), -ESTALE);
+	expect_since("saferring_pool_misuses", NULL, 1);
+	stage_down(stage);
+	expect_since("saferring_pool_exhausted", "pool=\"(destroyed)\"", 1);
+	assert_int_equal(now("saferring_pool_buffers", NULL), 0);
 }
 
 /* ---- latency ---- */
@@ -234,7 +273,7 @@ static void latency_is_from_submit_to_reap(void **unused)
 	assert_true(saferring_histogram_max(sample->histogram) <= outer);
 	saferring_snapshot_free(snapshot);
 	assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
-	assert_int_equal(since("saferring_operation_latency_seconds", NULL), 3);
+	expect_since("saferring_operation_latency_seconds", NULL, 3);
 	stage_down(stage);
 }
 
@@ -257,9 +296,8 @@ static void totals_survive_the_rings(void **unused)
 		assert_int_equal(sum, before + 1);
 		before = sum;
 		assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
-		assert_int_equal(since("saferring_operations_completed",
-				       "operation=\"nop\""),
-				 before);
+		expect_since("saferring_operations_completed",
+			     "operation=\"nop\"", before);
 	}
 	stage_down(stage);
 }
@@ -273,6 +311,7 @@ int main(void)
 		TEST(withdrawn_operations_are_cancelled),
 		TEST(every_misuse_is_counted_by_its_reason),
 		TEST(memory_is_tracked_now_and_at_most),
+		TEST(pools_count_what_caches_do_not_serve),
 		TEST(latency_is_from_submit_to_reap),
 		TEST(totals_survive_the_rings),
 	};

@@ -198,6 +198,24 @@ static void a_withdrawn_vector_gives_every_buffer_back(void **state)
 	expect(stage->ring, 1, -ECANCELED);
 }
 
+static void a_withdrawn_vector_is_dropped_whole(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_completion c;
+	struct saferring_range ranges[3];
+	unsigned int number;
+	uint64_t name;
+
+	for (number = 0; number < 3; number++)
+		ranges[number] = range(get(stage->pool), 0, 8);
+	assert_int_equal(saferring_ring_readv(stage->ring, 0, ranges, 3, 0, 1),
+			 0);
+	name = saferring_ring_last(stage->ring);
+	assert_int_equal(saferring_ring_withdraw(stage->ring), 1);
+	assert_int_equal(saferring_ring_drop(stage->ring, name), 0);
+	assert_int_equal(saferring_ring_reap(stage->ring, &c, 1), 0);
+}
+
 static void a_dropped_vector_gives_every_buffer_to_its_pool(void **state)
 {
 	struct stage *stage = *state;
@@ -220,6 +238,34 @@ static void a_dropped_vector_gives_every_buffer_to_its_pool(void **state)
 			 0);
 	close(pipe[0]);
 	close(pipe[1]);
+}
+
+/* And what is linked to it does not start either. */
+static void a_vector_on_a_revoked_region_is_not_started(void **state)
+{
+	struct stage *stage = stage_up(0, DEPTH, STAGE_RING);
+	struct saferring_range ranges[2];
+	const int fd = pattern_file(16);
+	unsigned int number;
+
+	(void)state;
+	ranges[0] = range(get(stage->pool), 0, 8);
+	ranges[1] = range(get(stage->pool), 0, 8);
+	assert_int_equal(saferring_ring_readv(stage->ring, fd, ranges, 2, 0, 1),
+			 0);
+	assert_int_equal(saferring_ring_modify(stage->ring, SAFERRING_LINK), 0);
+	assert_int_equal(saferring_ring_nop(stage->ring, 2), 0);
+	assert_int_equal(saferring_region_revoke(stage->region), 0);
+	for (number = 0; number < 3; number++) {
+		const struct saferring_completion c = next_of(stage->ring);
+
+		assert_int_equal(c.result,
+				 c.user_data == 1 ? -ESTALE : -ECANCELED);
+		assert_int_equal(!(c.flags & SAFERRING_COMPLETION_REGION_GONE),
+				 c.user_data == 2);
+	}
+	close(fd);
+	stage_down(stage);
 }
 
 /* ---- contents and names ---- */
@@ -466,7 +512,9 @@ int main(void)
 		T(a_refused_vector_has_changed_nothing),
 		T(a_vector_has_1_to_64_ranges),
 		T(a_withdrawn_vector_gives_every_buffer_back),
+		T(a_withdrawn_vector_is_dropped_whole),
 		T(a_dropped_vector_gives_every_buffer_to_its_pool),
+		cmocka_unit_test(a_vector_on_a_revoked_region_is_not_started),
 		T(a_file_is_made_stretched_flushed_and_closed),
 		T(a_path_has_at_most_4095_bytes),
 		T(attributes_come_into_a_buffer),

@@ -15,6 +15,33 @@ struct inheritance {
 	saferring_buffer held;
 };
 
+/* Whatever kind of operation it is. */
+static void operations_are_refused(struct saferring_ring *ring,
+				   saferring_buffer held)
+{
+	const struct saferring_range range = { held, 0, 1 };
+	struct saferring_batch *batch;
+
+	assert_int_equal(saferring_ring_nop(ring, 0), -EOWNERDEAD);
+	assert_error(-EOWNERDEAD, SAFERRING_REASON_FORKED);
+	assert_int_equal(saferring_ring_readv(ring, 0, &range, 1, 0, 0),
+			 -EOWNERDEAD);
+	assert_int_equal(saferring_ring_send(ring, 0, &range, 0, 0),
+			 -EOWNERDEAD);
+	assert_int_equal(saferring_ring_timeout(ring, 1, 0, 0, 0),
+			 -EOWNERDEAD);
+	assert_int_equal(saferring_ring_cancel_all(ring, 0), -EOWNERDEAD);
+	assert_int_equal(saferring_ring_drop(ring, 1), -EOWNERDEAD);
+	assert_int_equal(saferring_ring_modify(ring, SAFERRING_LINK),
+			 -EOWNERDEAD);
+	assert_int_equal(saferring_files_create(ring, 1), -EOWNERDEAD);
+	assert_int_equal(saferring_ring_eventfd(ring, 0), -EOWNERDEAD);
+	assert_int_equal(saferring_batch_create(ring, 1, 0, &batch),
+			 -EOWNERDEAD);
+	assert_int_equal(saferring_ring_last(ring), 0);
+	assert_int_equal(saferring_ring_find(ring, 0), 0);
+}
+
 static void everything_is_refused(void *argument)
 {
 	struct inheritance *from = argument;
@@ -37,6 +64,7 @@ static void everything_is_refused(void *argument)
 	assert_int_equal(saferring_ring_read(stage->ring, 0, from->held, 0, 1,
 					     0, 0),
 			 -EOWNERDEAD);
+	operations_are_refused(stage->ring, from->held);
 	assert_int_equal(saferring_ring_submit(stage->ring), -EOWNERDEAD);
 	assert_int_equal(saferring_ring_reap(stage->ring, &completion, 1),
 			 -EOWNERDEAD);

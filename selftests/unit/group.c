@@ -94,9 +94,9 @@ static void a_group_is_refused_what_it_cannot_be(void **state)
 						&group),
 			 -EINVAL);
 	assert_error(-EINVAL, SAFERRING_REASON_ARGUMENT);
-	assert_int_equal(saferring_group_create(
-				 stage->ring, stage->pool,
-				 SAFERRING_GROUP_BUFFERS_MAX + 1, 0, &group),
+	assert_int_equal(saferring_group_create(stage->ring, stage->pool,
+						SAFERRING_GROUP_BUFFERS_MAX + 1,
+						0, &group),
 			 -EINVAL);
 	assert_int_equal(saferring_group_create(stage->ring, stage->pool, 1, 4,
 						&group),

@@ -12,7 +12,11 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 # By test: the functions that it replaces.
 UNIT_WRAP_module := open ioctl mmap
 UNIT_WRAP_quarantine := sr_uring_cancel_all
+UNIT_WRAP_steady := malloc calloc realloc mmap
 UNIT_WRAP_submit := io_uring_submit
+
+# By test: what it is linked with besides.
+UNIT_LIBS_exposition := -ljansson
 
 tests: $(UNIT_TESTS)
 # The interface is tested with the compiler and the tree at hand.
@@ -25,7 +29,7 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
 		$(filter %.c %.a,$^) \
-		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) -lcmocka $(LIB_LIBS)
+		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) $(UNIT_LIBS_$*) -lcmocka $(LIB_LIBS)
 
 # --- these tests alone, also under sanitizers and valgrind
 

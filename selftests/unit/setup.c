@@ -68,6 +68,14 @@ static struct saferring_ring_info info_of(const struct stage *stage)
 	return info;
 }
 
+static void read_block(struct stage *stage, int fd, unsigned int block)
+{
+	assert_int_equal(saferring_ring_read(stage->ring, fd, get(stage->pool),
+					     0, BUFFER_SIZE,
+					     block * BUFFER_SIZE, block),
+			 0);
+}
+
 /* Read a file DEPTH blocks at a time, many times around the queue. */
 static void read_much(struct stage *stage)
 {
@@ -78,15 +86,8 @@ static void read_much(struct stage *stage)
 	int count, number;
 
 	while (done < blocks) {
-		while (next < blocks && next - done < DEPTH) {
-			assert_int_equal(
-				saferring_ring_read(stage->ring, fd,
-						    get(stage->pool), 0,
-						    BUFFER_SIZE,
-						    next * BUFFER_SIZE, next),
-				0);
-			next++;
-		}
+		while (next < blocks && next - done < DEPTH)
+			read_block(stage, fd, next++);
 		count = saferring_ring_wait(stage->ring, c, DEPTH, 1,
 					    SAFERRING_FOREVER);
 		assert_true(count >= 1);

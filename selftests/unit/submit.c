@@ -11,9 +11,24 @@
 static int answer;
 static unsigned int tried;
 
+/* How many entries the next submissions are not to take. */
+static unsigned int keep_back;
+
+static int submit_a_part(struct io_uring *uring)
+{
+	int result;
+
+	uring->sq.sqe_tail -= keep_back;
+	result = __real_io_uring_submit(uring);
+	uring->sq.sqe_tail += keep_back;
+	return result;
+}
+
 int __wrap_io_uring_submit(struct io_uring *uring)
 {
 	tried++;
+	if (keep_back)
+		return submit_a_part(uring);
 	return answer ? answer : __real_io_uring_submit(uring);
 }
 
@@ -55,6 +70,7 @@ static void reap_reads(struct stage *stage, unsigned int count)
 static int up(void **state)
 {
 	answer = 0;
+	keep_back = 0;
 	*state = stage_up(0, 8, STAGE_RING);
 	return 0;
 }
@@ -141,6 +157,55 @@ static void entries_shown_to_the_kernel_are_withdrawn_too(void **state)
 	close(fd);
 }
 
+/* What was cut off would run without that which it waits for. */
+static void the_rest_of_a_chain_that_was_cut_is_cancelled(void **state)
+{
+	struct stage *stage = *state;
+	const int fd = pattern_file(4 * BUFFER_SIZE);
+	unsigned int number;
+
+	for (number = 0; number < 4; number++) {
+		assert_int_equal(saferring_ring_read(stage->ring, fd,
+						     get(stage->pool), 0,
+						     BUFFER_SIZE, 0, number),
+				 0);
+		if (number < 2)
+			assert_int_equal(saferring_ring_modify(stage->ring,
+							       SAFERRING_LINK),
+					 0);
+	}
+	keep_back = 3;
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	keep_back = 0;
+	assert_int_equal(info_of(stage).queued, 3);
+	assert_int_equal(saferring_ring_submit(stage->ring), 3);
+	for (number = 0; number < 4; number++) {
+		const struct saferring_completion c = next_of(stage->ring);
+		const bool cut = c.user_data == 1 || c.user_data == 2;
+
+		assert_int_equal(c.result, cut ? -ECANCELED :
+							     (int)BUFFER_SIZE);
+		put(c.pool, c.buffer);
+	}
+	close(fd);
+}
+
+static void entries_that_were_not_taken_go_next_time(void **state)
+{
+	struct stage *stage = *state;
+	const int fd = pattern_file(4 * BUFFER_SIZE);
+
+	queue_reads(stage, fd, 4);
+	keep_back = 3;
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	assert_int_equal(info_of(stage).queued, 3);
+	assert_int_equal(info_of(stage).in_flight, 1);
+	keep_back = 0;
+	assert_int_equal(saferring_ring_submit(stage->ring), 3);
+	reap_reads(stage, 4);
+	close(fd);
+}
+
 static void destroying_after_a_failed_submit_returns_the_buffers(void **state)
 {
 	struct stage *stage = *state;
@@ -164,6 +229,8 @@ int main(void)
 		T(a_failed_submit_keeps_everything_queued),
 		T(withdrawing_after_a_failed_submit_leaves_no_entry),
 		T(entries_shown_to_the_kernel_are_withdrawn_too),
+		T(the_rest_of_a_chain_that_was_cut_is_cancelled),
+		T(entries_that_were_not_taken_go_next_time),
 		T(destroying_after_a_failed_submit_returns_the_buffers),
 	};
 

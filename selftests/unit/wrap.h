@@ -20,6 +20,13 @@ void *__wrap_mmap(void *address, size_t length, int protection, int flags,
 void *__real_mmap(void *address, size_t length, int protection, int flags,
 		  int fd, off_t offset);
 
+void *__wrap_malloc(size_t size);
+void *__real_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__real_realloc(void *old, size_t size);
+
 int __wrap_io_uring_submit(struct io_uring *uring);
 int __real_io_uring_submit(struct io_uring *uring);
 

@@ -56,6 +56,16 @@ unpack() {
 	find "$root" -xdev -type f -perm /6000 -exec chmod a-s {} +
 }
 
+count_files() {
+	find "$1/usr" -type f | wc -l
+}
+
+# Whether chroot $1 is there, with all that it was made of.
+complete() {
+	[ -e "$chroots/$1/files" ] &&
+		[ "$(count_files "$chroots/$1")" = "$(cat "$chroots/$1/files")" ]
+}
+
 # Makes chroot $1 out of packages $2...
 make_chroot() {
 	local name=$1 root packages
@@ -69,9 +79,11 @@ above): try again tomorrow"
 	make_skeleton "$root"
 	mkdir "$root/debs"
 	note "downloading ${#packages[@]} packages of sid, the compiler's (100 MB)"
-	apt_download "$root/debs" "${packages[@]}" ||
+	# A line for each would bury everything else.
+	apt_download "$root/debs" "${packages[@]}" 2>&1 | sed '/^Get:/d' >&2 ||
 		die "apt could not download them (see above)"
 	unpack "$root" || die "the packages could not be unpacked (see above)"
+	count_files "$root" >"$root/files"
 	commit_aside "$chroots/$name"
 }
 
@@ -80,15 +92,16 @@ kernel=$CACHE/kernels/$1
 [ -e "$kernel/toolchain" ] ||
 	die "$1 is no kernel of sid that is in the cache: kernel.sh brings one"
 mapfile -t toolchain <"$kernel/toolchain"
-# The first line is the version of the kernel's package, the second the compiler.
+# First the version of the package of the kernel, then the compiler.
 name=sid-${toolchain[0]}-${toolchain[1]%-for-host}-$form
 
 mkdir -p "$chroots"
-if [ ! -e "$chroots/$name/usr/bin/make" ]; then
+if ! complete "$name"; then
 	lock_cache chroot
-	use_sid || die "$name can not be made without sid's packages"
-	[ -e "$chroots/$name/usr/bin/make" ] ||
+	if ! complete "$name"; then
+		use_sid || die "$name can not be made without sid's packages"
 		make_chroot "$name" make sparse "${toolchain[@]:1}"
+	fi
 fi
 ln -sfn "../../chroot/$name" "$kernel/chroot"
 printf '%s\n' "$chroots/$name"

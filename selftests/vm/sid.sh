@@ -41,6 +41,7 @@ sid_write_config() {
 		Dir::State "$dir";
 		Dir::State::status "$dir/status";
 		Dir::Cache "$dir/cache";
+		Dir::Cache::srcpkgcache "";
 		APT::Sandbox::User "$(id -un)";
 		APT::Install-Recommends "false";
 	EOF
@@ -77,7 +78,9 @@ sid_update() {
 		touch "$dir/fetched"
 	elif [ -e "$dir/fetched" ]; then
 		note "sid is out of reach (see above); going on with its lists
-of $(date -r "$dir/fetched" +%F)"
+of $(date -r "$(find "$dir/lists" -name '*Release' | head -n 1)" +%F)"
+		# Not at every call: it may take a minute to find out.
+		touch -d "$((SID_HOURS - 1)) hours ago" "$dir/fetched"
 	else
 		note "sid's package lists could not be fetched (see above)"
 		return 1

@@ -90,7 +90,6 @@ static const char *const report_words[] = {
 	"Left Redzone",
 	"detected buffer overflow",
 	"usercopy: Kernel memory",
-	"DMA-API:",
 	"ODEBUG:",
 	/* block, file system */
 	"I/O error",

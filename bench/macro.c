@@ -1,0 +1,576 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Macro rows: whole operations, kernel included, by the library and by liburing
+ * as its manual pages teach it: SQEs filled in a batch, one system call, CQEs
+ * taken in a batch. Both rings have the same flags and the same registered
+ * memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "special.h"
+#include "stage.h"
+
+/* A library that it is compared with may be older than that. */
+#if __has_include(<saferring/control.h>)
+#define HAVE_NOP 1
+#else
+#define HAVE_NOP 0
+#endif
+
+#define MACRO_DEPTH_MAX 128U
+/* Buffers of a pool that rows take them from. */
+#define POOLED 1024U
+
+/**
+ * struct macro - state of a row
+ * @fd: what is read or written
+ * @plain: memory of the twin that registers nothing, or NULL
+ */
+struct macro {
+	struct stage stage;
+	int fd;
+	unsigned int depth;
+	unsigned int size;
+	unsigned char *plain;
+	saferring_buffer handle[MACRO_DEPTH_MAX];
+	struct saferring_completion done[MACRO_DEPTH_MAX];
+	uint32_t lifo[MACRO_DEPTH_MAX];
+	uint32_t free;
+};
+
+/* ---- the library ---- */
+
+static inline void take_done(struct macro *macro, bool keep)
+{
+	int count = saferring_ring_wait(macro->stage.ring, macro->done,
+					macro->depth, macro->depth,
+					SAFERRING_FOREVER);
+	int i;
+
+	if (SAFERRING_UNLIKELY(count != (int)macro->depth)) {
+		row_error(count < 0 ? count : -EIO);
+		return;
+	}
+	for (i = 0; i < count; i++) {
+		const struct saferring_completion *done = &macro->done[i];
+
+		if (SAFERRING_UNLIKELY(done->result != (int)macro->size))
+			row_error(done->result < 0 ? done->result : -EIO);
+		if (keep)
+			macro->handle[done->user_data] = done->buffer;
+		else if (saferring_buffer_put(macro->stage.pool, done->buffer))
+			row_error(-ESTALE);
+	}
+}
+
+static void read_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	unsigned int i;
+	int error;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			error = saferring_ring_read(macro->stage.ring,
+						    macro->fd,
+						    macro->handle[i], 0,
+						    macro->size,
+						    i * (uint64_t)macro->size,
+						    i);
+			if (SAFERRING_UNLIKELY(error))
+				row_error(error);
+		}
+		take_done(macro, true);
+	}
+}
+
+static void write_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	unsigned int i;
+	int error;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			error = saferring_ring_write(macro->stage.ring,
+						     macro->fd,
+						     macro->handle[i], 0,
+						     macro->size,
+						     i * (uint64_t)macro->size,
+						     i);
+			if (SAFERRING_UNLIKELY(error))
+				row_error(error);
+		}
+		take_done(macro, true);
+	}
+}
+
+/* get, data, submit, completion, put. */
+static void life_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct saferring_pool *pool = macro->stage.pool;
+	unsigned int i;
+	int error;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			saferring_buffer buffer;
+
+			if (saferring_buffer_get(pool, &buffer))
+				row_error(-ENOBUFS);
+			KEEP(saferring_buffer_data(pool, buffer));
+			error = saferring_ring_write(macro->stage.ring,
+						     macro->fd, buffer, 0,
+						     macro->size, 0, i);
+			if (SAFERRING_UNLIKELY(error))
+				row_error(error);
+		}
+		take_done(macro, false);
+	}
+}
+
+#if HAVE_NOP
+/* No buffer: what queueing and completing cost by themselves. */
+static void nop_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	unsigned int i;
+	int count, error;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			error = saferring_ring_nop(macro->stage.ring, i);
+			if (SAFERRING_UNLIKELY(error))
+				row_error(error);
+		}
+		count = saferring_ring_wait(macro->stage.ring, macro->done,
+					    macro->depth, macro->depth,
+					    SAFERRING_FOREVER);
+		if (SAFERRING_UNLIKELY(count != (int)macro->depth))
+			row_error(count < 0 ? count : -EIO);
+		for (i = 0; i < macro->depth; i++)
+			if (SAFERRING_UNLIKELY(macro->done[i].result))
+				row_error(macro->done[i].result);
+	}
+}
+#endif
+
+/* ---- liburing ---- */
+
+static inline void raw_done(struct macro *macro, bool put)
+{
+	struct io_uring *ring = &macro->stage.raw;
+	struct io_uring_cqe *cqe;
+	unsigned int head, count = 0;
+	int error = io_uring_submit_and_wait(ring, macro->depth);
+
+	if (SAFERRING_UNLIKELY(error != (int)macro->depth))
+		row_error(error < 0 ? error : -EIO);
+	io_uring_for_each_cqe(ring, head, cqe) {
+		if (SAFERRING_UNLIKELY(cqe->res != (int)macro->size))
+			row_error(cqe->res < 0 ? cqe->res : -EIO);
+		if (put)
+			macro->lifo[macro->free++] = (uint32_t)cqe->user_data;
+		else
+			KEEP(cqe->user_data);
+		count++;
+	}
+	io_uring_cq_advance(ring, count);
+	if (SAFERRING_UNLIKELY(count != macro->depth))
+		row_error(-EIO);
+}
+
+static void read_twin(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct io_uring *ring = &macro->stage.raw;
+	struct io_uring_sqe *sqe;
+	unsigned int i;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			sqe = io_uring_get_sqe(ring);
+			io_uring_prep_read_fixed(sqe, macro->fd,
+				macro->stage.address + (size_t)i * macro->size,
+				macro->size, i * (uint64_t)macro->size, 0);
+			io_uring_sqe_set_data64(sqe, i);
+		}
+		raw_done(macro, false);
+	}
+}
+
+static void write_twin(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct io_uring *ring = &macro->stage.raw;
+	struct io_uring_sqe *sqe;
+	unsigned int i;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			sqe = io_uring_get_sqe(ring);
+			io_uring_prep_write_fixed(sqe, macro->fd,
+				macro->stage.address + (size_t)i * macro->size,
+				macro->size, i * (uint64_t)macro->size, 0);
+			io_uring_sqe_set_data64(sqe, i);
+		}
+		raw_done(macro, false);
+	}
+}
+
+#if HAVE_NOP
+static void nop_twin(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct io_uring *ring = &macro->stage.raw;
+	struct io_uring_sqe *sqe;
+	unsigned int i;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			sqe = io_uring_get_sqe(ring);
+			io_uring_prep_nop(sqe);
+			io_uring_sqe_set_data64(sqe, i);
+		}
+		raw_done(macro, false);
+	}
+}
+#endif
+
+/* With a stack of free buffers, which every such program has. */
+static void life_twin(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct io_uring *ring = &macro->stage.raw;
+	struct io_uring_sqe *sqe;
+	unsigned char *address;
+	uint32_t number;
+	unsigned int i;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			if (SAFERRING_UNLIKELY(!macro->free))
+				row_error(-ENOBUFS);
+			number = macro->lifo[--macro->free];
+			address = macro->stage.address +
+				  (size_t)number * macro->size;
+			KEEP(address);
+			sqe = io_uring_get_sqe(ring);
+			io_uring_prep_write_fixed(sqe, macro->fd, address,
+						  macro->size, 0, 0);
+			io_uring_sqe_set_data64(sqe, number);
+		}
+		raw_done(macro, true);
+	}
+}
+
+/* What most programs do: memory of malloc's, nothing registered. */
+static void plain_twin(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct io_uring *ring = &macro->stage.raw;
+	struct io_uring_sqe *sqe;
+	unsigned int i;
+
+	while (calls--) {
+		for (i = 0; i < macro->depth; i++) {
+			sqe = io_uring_get_sqe(ring);
+			io_uring_prep_read(sqe, macro->fd,
+				macro->plain + (size_t)i * macro->size,
+				macro->size, i * (uint64_t)macro->size);
+			io_uring_sqe_set_data64(sqe, i);
+		}
+		raw_done(macro, false);
+	}
+}
+
+/* ---- state ---- */
+
+static void macro_down(void *state)
+{
+	struct macro *macro = state;
+	unsigned int i;
+
+	for (i = 0; i < macro->depth; i++)
+		if (macro->handle[i].word &&
+		    saferring_buffer_put(macro->stage.pool, macro->handle[i]))
+			row_error(-ESTALE);
+	stage_down(&macro->stage);
+	if (macro->fd >= 0)
+		close(macro->fd);
+	free(macro->plain);
+	free(macro);
+}
+
+static void *life_up(const struct row *row);
+
+static struct macro *macro_make(const struct row *row, int fd)
+{
+	const struct stage_plan plan = {
+		.buffers = row->setup == life_up ? POOLED : row->depth,
+		.buffer_size = row->size,
+		.depth = row->depth,
+	};
+	struct macro *macro = calloc(1, sizeof(*macro));
+
+	if (!macro || !stage_up(&macro->stage, &plan)) {
+		free(macro);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	macro->fd = fd;
+	macro->size = (unsigned int)row->size;
+	macro->depth = row->depth;
+	for (macro->free = 0; macro->free < row->depth; macro->free++)
+		macro->lifo[macro->free] = macro->free;
+	if (macro->stage.fixed)
+		return macro;
+	row_skip("the memory could not be registered: ulimit -l");
+	macro_down(macro);
+	return NULL;
+}
+
+/* The rows whose subject keeps its buffers. */
+static void *hold(struct macro *macro)
+{
+	unsigned int i;
+
+	for (i = 0; macro && i < macro->depth; i++)
+		if (saferring_buffer_get(macro->stage.pool, &macro->handle[i]))
+			row_error(-ENOBUFS);
+	return macro;
+}
+
+static void *null_up(const struct row *row)
+{
+	const int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return row_skip("/dev/null: %s", strerror(errno));
+	return hold(macro_make(row, fd));
+}
+
+static void *life_up(const struct row *row)
+{
+	const int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return row_skip("/dev/null: %s", strerror(errno));
+	return macro_make(row, fd);
+}
+
+#if HAVE_NOP
+static void *nop_up(const struct row *row)
+{
+	struct macro *macro = macro_make(row, -1);
+
+	/* What a NOP has for a result. */
+	if (macro)
+		macro->size = 0;
+	return macro;
+}
+#endif
+
+static void *zero_up(const struct row *row)
+{
+	const int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return row_skip("/dev/zero: %s", strerror(errno));
+	return hold(macro_make(row, fd));
+}
+
+static bool fill(int fd, size_t length)
+{
+	char piece[1 << 16];
+	size_t i, done;
+
+	for (i = 0; i < sizeof(piece); i++)
+		piece[i] = (char)(i * 7 + 1);
+	for (done = 0; done < length; done += sizeof(piece))
+		if (write(fd, piece, sizeof(piece)) != (ssize_t)sizeof(piece))
+			return false;
+	return !fsync(fd);
+}
+
+/* A file without a name, as long as all reads of the row together. */
+static int make_file(const struct row *row, int flags)
+{
+	const size_t length = row->size * row->depth;
+	char path[4096];
+	int fd, again = -1;
+
+	snprintf(path, sizeof(path), "%s/bench-XXXXXX", options.directory);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0) {
+		row_skip("a file in %s: %s", options.directory,
+			 strerror(errno));
+		return -1;
+	}
+	if (!fill(fd, length < (1 << 16) ? 1 << 16 : length))
+		row_skip("writing in %s: %s", options.directory,
+			 strerror(errno));
+	else
+		again = open(path, O_RDONLY | O_CLOEXEC | flags);
+	if (again < 0)
+		row_skip("%s is not to be opened so: %s", options.directory,
+			 strerror(errno));
+	close(fd);
+	unlink(path);
+	return again;
+}
+
+static void *cache_up(const struct row *row)
+{
+	const int fd = make_file(row, 0);
+
+	return fd < 0 ? NULL : hold(macro_make(row, fd));
+}
+
+static void *direct_up(const struct row *row)
+{
+	const int fd = make_file(row, O_DIRECT);
+	struct macro *macro;
+
+	if (fd < 0)
+		return NULL;
+	macro = hold(macro_make(row, fd));
+	if (!macro)
+		return NULL;
+	macro->plain = aligned_alloc(4096, row->size * row->depth);
+	if (!macro->plain) {
+		row_fail("no memory");
+		macro_down(macro);
+		return NULL;
+	}
+	memset(macro->plain, 1, row->size * row->depth);
+	return macro;
+}
+
+#define MACRO(up, verb, bytes, many)                                           \
+	.group = "macro", .setup = up, .teardown = macro_down,                 \
+	.run_subject = verb##_subject, .run_twin = verb##_twin,                \
+	.size = (bytes), .depth = (many), .per = (many),                       \
+	.subject = "the library", .twin = "raw batched liburing"
+
+const struct row macro_rows[] = {
+#if HAVE_NOP
+	{
+		MACRO(nop_up, nop, 4096, 128),
+		.name = "nop.b128",
+		.about = "NOP, 128 in a batch",
+		.goal = { { GOAL_RATIO, 1.00 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+#endif
+	{
+		MACRO(null_up, write, 4096, 128),
+		.name = "write_null.qd128",
+		.about = "WRITE_FIXED of 4 KiB to /dev/null, 128 in flight",
+		.goal = { { GOAL_RATIO, 1.01 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+	{
+		MACRO(null_up, write, 4096, 1),
+		.name = "write_null.qd1",
+		.about = "WRITE_FIXED of 4 KiB to /dev/null, one at a time",
+		.goal = { { GOAL_RATIO, 1.02 } },
+		.instructions = true,
+	},
+	{
+		MACRO(zero_up, read, 4096, 32),
+		.name = "read_zero.qd32",
+		.about = "READ_FIXED of 4 KiB from /dev/zero, 32 in flight",
+		.goal = { { GOAL_RATIO, 1.02 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+	{
+		MACRO(zero_up, read, 4096, 1),
+		.name = "read_zero.qd1",
+		.about = "READ_FIXED of 4 KiB from /dev/zero, one at a time",
+		.goal = { { GOAL_RATIO, 1.02 } },
+		.instructions = true,
+	},
+	{
+		MACRO(life_up, life, 4096, 32),
+		.name = "life.qd32",
+		.about = "get, address, WRITE_FIXED to /dev/null, completion, put",
+		.goal = { { GOAL_NS_OVER, 1.5 }, { GOAL_IR_OVER, 32 } },
+		.instructions = true,
+	},
+	{
+		MACRO(cache_up, read, 4096, 32),
+		.name = "cache_4k.qd32",
+		.about = "READ_FIXED of 4 KiB from the page cache, 32 in flight",
+		.goal = { { GOAL_RATIO, 1.01 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+	{
+		MACRO(cache_up, read, 4096, 1),
+		.name = "cache_4k.qd1",
+		.about = "READ_FIXED of 4 KiB from the page cache, one at a time",
+		.goal = { { GOAL_RATIO, 1.02 } },
+	},
+	{
+		MACRO(cache_up, read, 16384, 32),
+		.name = "cache_16k.qd32",
+		.about = "READ_FIXED of 16 KiB from the page cache, 32 in flight",
+	},
+	{
+		MACRO(cache_up, read, 65536, 32),
+		.name = "cache_64k.qd32",
+		.about = "READ_FIXED of 64 KiB from the page cache, 32 in flight",
+	},
+	{
+		MACRO(cache_up, read, 262144, 8),
+		.name = "cache_256k.qd8",
+		.about = "READ_FIXED of 256 KiB from the page cache, 8 in flight",
+		.full = true,
+	},
+	{
+		MACRO(cache_up, read, 1048576, 8),
+		.name = "cache_1m.qd8",
+		.about = "READ_FIXED of 1 MiB from the page cache, 8 in flight",
+	},
+	{
+		MACRO(direct_up, read, 4096, 32),
+		.name = "direct_4k.qd32",
+		.about = "READ_FIXED of 4 KiB with O_DIRECT, 32 in flight",
+	},
+	{
+		MACRO(direct_up, read, 1048576, 32),
+		.name = "direct_1m.qd32",
+		.about = "READ_FIXED of 1 MiB with O_DIRECT, 32 in flight",
+		.full = true,
+	},
+	{
+		.name = "direct_1m.plain",
+		.group = "macro",
+		.subject = "the library, READ_FIXED",
+		.twin = "liburing, READ into memory of malloc's",
+		.about = "1 MiB with O_DIRECT, 32 in flight: what fixed buffers save",
+		.setup = direct_up,
+		.teardown = macro_down,
+		.run_subject = read_subject,
+		.run_twin = plain_twin,
+		.size = 1048576,
+		.depth = 32,
+		.per = 32,
+		.goal = { { GOAL_RATIO, 1.0 / 3 } },
+	},
+	{ 0 },
+};
+
+struct row macro_life_row(void)
+{
+	const struct row *row = macro_rows;
+
+	while (row->setup != life_up)
+		row++;
+	return *row;
+}
