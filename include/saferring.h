@@ -30,6 +30,7 @@
 #include <saferring/pool.h>
 #include <saferring/buffer.h>
 #include <saferring/set.h>
+#include <saferring/handover.h>
 #include <saferring/ring.h>
 #include <saferring/control.h>
 #include <saferring/file.h>

@@ -158,7 +158,9 @@ saferring_buffer saferring_buffer_get_slow(struct saferring_pool *pool)
 		sr_fail_forked("buffer_get", "pool", pool->name);
 		return buffer;
 	}
-	buffer = sr_buffer_try(pool);
+	do
+		buffer = sr_buffer_try(pool);
+	while (saferring_buffer_is_none(buffer) && sr_pool_grow_itself(pool));
 	if (saferring_buffer_is_none(buffer))
 		fail_exhausted(pool);
 	else if (__atomic_load_n(&pool->was_exhausted, __ATOMIC_RELAXED))

@@ -124,6 +124,9 @@ static unsigned int get_cached(const struct saferring_pool *pool,
 	uint64_t *from = cache->tag + had - most;
 	const size_t got = take_all(table, from, most);
 
+	/* The empty cache is everybody's, and not to be written to. */
+	if (!got)
+		return 0;
 	copy_plus((uint64_t *)buffers, from, got, (uint64_t)0 - SR_TO_FREE);
 	if (SAFERRING_UNLIKELY(got < most))
 		memmove(from, from + got, (most - got) * sizeof(*from));
@@ -165,6 +168,8 @@ static unsigned int put_cached(const struct saferring_pool *pool,
 	const size_t done = leave_all(table, handles, SR_MIN(room, count), step,
 				      pool->fast.limit_free - step);
 
+	if (!done)
+		return 0;
 	copy_plus(cache->tag + had, handles, done, step);
 	SAFERRING_STORE(cache->count, had + done);
 	return (unsigned int)done;

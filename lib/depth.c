@@ -184,9 +184,7 @@ void sr_buffer_return(struct saferring_pool *pool, uint64_t handle)
 
 static bool in_live_region(const struct saferring_pool *pool, size_t index)
 {
-	return !pool->region_gone[pool->region_count == 1 ?
-					  0 :
-					  index >> pool->region_bits];
+	return !pool->region_gone[index >> pool->region_bits];
 }
 
 /* The next buffer from the number-th on that is not the program's, or 0. */
@@ -288,14 +286,17 @@ int sr_depth_create(struct saferring_pool *pool, int option)
 	return 0;
 }
 
-void sr_depth_start(struct saferring_pool *pool)
+void sr_depth_start(struct saferring_pool *pool, size_t from)
 {
-	size_t number = 0;
+	size_t number = from;
 	uint64_t handle;
 
 	if (!pool->depth)
 		return;
+	/* What another process has is left alone. */
 	while ((handle = next_out(pool, &number))) {
+		if (pool->flags & SAFERRING_POOL_AWAY)
+			continue;
 		sr_damage_guard(pool, handle);
 		sr_damage_poison(pool, handle);
 		sr_trap_set(pool, handle, "free");

@@ -34,6 +34,7 @@ static const char *const reason_names[] = {
 	[SAFERRING_REASON_QUARANTINED] = "buffer in quarantine",
 	[SAFERRING_REASON_RETIRED] = "buffer retired",
 	[SAFERRING_REASON_GARBAGE] = "garbage handle",
+	[SAFERRING_REASON_SENT] = "buffer sent away",
 	[SAFERRING_REASON_FORKED] = "object of the parent process",
 	[SAFERRING_REASON_ARGUMENT] = "bad argument",
 	[SAFERRING_REASON_BOUNDS] = "out of bounds",

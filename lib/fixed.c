@@ -40,11 +40,11 @@ static unsigned int count_pieces(const struct saferring_ring *ring)
 	size_t number, region;
 
 	for (number = 0; number < ring->attachment_count; number++) {
-		const struct saferring_pool *pool =
-			ring->attachment[number].pool;
+		const struct sr_attachment *attachment =
+			&ring->attachment[number];
 
-		for (region = 0; region < pool->region_count; region++)
-			count += pieces_of(pool->region[region]);
+		for (region = 0; region < attachment->regions; region++)
+			count += pieces_of(attachment->pool->region[region]);
 	}
 	return count;
 }
@@ -57,10 +57,9 @@ static void fill_pieces(struct saferring_ring *ring, struct iovec *iovec)
 		struct sr_attachment *attachment = &ring->attachment[number];
 
 		attachment->one_piece =
-			attachment->pool->region_count == 1 &&
+			attachment->regions == 1 &&
 			pieces_of(attachment->pool->region[0]) == 1;
-		for (region = 0; region < attachment->pool->region_count;
-		     region++) {
+		for (region = 0; region < attachment->regions; region++) {
 			attachment->first[region] = ring->fixed_buffers;
 			add_pieces(ring, attachment->pool->region[region],
 				   iovec);

@@ -230,6 +230,9 @@ const struct sr_backend *sr_backend_get(int kind);   /* device.c */
 
 /* module.c: the control area and the device behind it. */
 void sr_module_close(struct saferring_device *device);
+int sr_module_export(const struct saferring_region *region, int *fd);
+/* For a region whose device is the module: fills what map would. */
+int sr_module_import(struct saferring_region *region, int fd);
 
 static inline const uint64_t *
 sr_device_revocations(const struct saferring_device *device)
@@ -262,6 +265,7 @@ static inline bool sr_region_live(const struct saferring_region *region)
 #define SR_STATE_QUARANTINE 4UL
 #define SR_STATE_GONE	    5UL
 #define SR_STATE_RETIRED    6UL
+#define SR_STATE_AWAY	    7UL
 #define SR_INDEX_SHIFT	    3
 #define SR_INDEX_ONE	    (1UL << SR_INDEX_SHIFT)
 #define SR_TO_FREE	    (SR_INDEX_ONE + SR_STATE_FREE - SR_STATE_USER)
@@ -282,6 +286,7 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  *	buffers before it come to, so that one addition gives an address
  * @region_bits: index >> region_bits is the region
  * @count: number of buffers
+ * @count_max: number that it may come to have
  * @first_word: smallest word of this pool
  * @store: tags of free buffers that are in no thread's cache
  * @stored: their number
@@ -292,8 +297,12 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @flags: as it was created with
  * @was_exhausted: nobody has got a buffer since one was told that there is none
  * @slot: its slot of caches; the one in @fast is none while there are waiters
+ * @turns: by index: the last turn of a buffer that was sent or received, or NULL
  * @rings: number of rings created for it
  * @sets: number of sets that it is in
+ * @regions_max: how many regions it may come to have
+ * @region_own: the pool created the region itself
+ * @growing: held while a region is created
  * @live_regions: regions that are not known to be gone
  * @words: what has happened in it
  * @counted: @words are in the statistics
@@ -306,6 +315,7 @@ struct saferring_pool {
 	unsigned int buffer_shift;
 	size_t buffer_size;
 	size_t count;
+	size_t count_max;
 	size_t tags_length;
 	unsigned int id;
 	uint64_t epoch;
@@ -319,11 +329,15 @@ struct saferring_pool {
 	unsigned int flags;
 	bool was_exhausted;
 	size_t slot;
+	uint64_t *turns;
 	unsigned int cache_room;
 	unsigned int rings;
 	unsigned int sets;
 	unsigned int live_regions;
 	size_t region_count;
+	size_t regions_max;
+	bool region_own[SAFERRING_POOL_REGIONS_MAX];
+	pthread_mutex_t growing;
 	struct saferring_region *region[SAFERRING_POOL_REGIONS_MAX];
 	bool region_gone[SAFERRING_POOL_REGIONS_MAX];
 	struct sr_pool_words *words;
@@ -429,6 +443,16 @@ void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 /* With the registry's lock held: a pool is going away. */
 void sr_cache_detach_all(struct saferring_pool *pool);
 
+/* grow.c: with the registry and the pool locked, or before it is known. */
+void sr_pool_fill(struct saferring_pool *pool, size_t from, size_t to);
+/* pool.c: with the registry locked: whether regions can come to a pool. */
+int sr_pool_check_free(struct saferring_region *const *regions, size_t count,
+		       const char *operation);
+/* Create a region if it may; false if there is no more. */
+bool sr_pool_grow_itself(struct saferring_pool *pool);
+void sr_pool_drop_own_regions(struct saferring_region *const *regions,
+			      const bool *own, size_t count);
+
 /* buffer.c: as get, but without failing: SAFERRING_BUFFER_NONE if there is none. */
 saferring_buffer sr_buffer_try(struct saferring_pool *pool);
 /* Make what the store had the caller's. Returns the handle, or 0. */
@@ -507,8 +531,8 @@ struct sr_leaving {
 /* For a pool that has its shape: what environment and @option ask for. */
 int sr_depth_create(struct saferring_pool *pool, int option);
 void sr_depth_destroy(struct saferring_pool *pool);
-/* All buffers are free for the first time, and for the last. */
-void sr_depth_start(struct saferring_pool *pool);
+/* Buffers are free for the first time, and for the last. */
+void sr_depth_start(struct saferring_pool *pool, size_t from);
 void sr_depth_end(struct saferring_pool *pool);
 /*
  * For a ring: only if the pool has a depth. The first is called when nothing

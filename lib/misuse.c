@@ -30,6 +30,8 @@ static int owner_of(uint64_t tag)
 		return SAFERRING_OWNER_KERNEL;
 	case SR_STATE_QUARANTINE:
 		return SAFERRING_OWNER_QUARANTINE;
+	case SR_STATE_AWAY:
+		return SAFERRING_OWNER_PROCESS;
 	case SR_STATE_GONE:
 	case SR_STATE_RETIRED:
 		return SAFERRING_OWNER_NOBODY;
@@ -82,6 +84,8 @@ static int reason_for(uint64_t word, uint64_t tag, int owner,
 		if ((tag & SR_STATE_MASK) == SR_STATE_RETIRED)
 			return SAFERRING_REASON_RETIRED;
 		return SAFERRING_REASON_REGION_GONE;
+	case SAFERRING_OWNER_PROCESS:
+		return SAFERRING_REASON_SENT;
 	case SAFERRING_OWNER_FREE:
 		return is_put(operation) ? SAFERRING_REASON_DOUBLE_PUT :
 					   SAFERRING_REASON_USE_AFTER_PUT;
@@ -126,6 +130,9 @@ static const struct {
 	[SAFERRING_REASON_RETIRED] = {
 		"the buffer has used up its generations",
 		"get another buffer" },
+	[SAFERRING_REASON_SENT] = {
+		"the buffer was sent to another process",
+		"use the handle by which it is received again" },
 	[SAFERRING_REASON_GARBAGE] = {
 		NULL, "use handles as get and completions brought them" },
 };
@@ -156,6 +163,9 @@ static void describe_owner(struct saferring_error *error, uint64_t tag)
 		break;
 	case SAFERRING_OWNER_FREE:
 		snprintf(text, length, "free");
+		break;
+	case SAFERRING_OWNER_PROCESS:
+		snprintf(text, length, "with another process");
 		break;
 	case SAFERRING_OWNER_KERNEL:
 	case SAFERRING_OWNER_QUARANTINE:

@@ -237,6 +237,47 @@ static int map(struct saferring_region *region,
 		       (unsigned long long)alloc.length, strerror(-error));
 }
 
+int sr_module_export(const struct saferring_region *region, int *fd)
+{
+	struct safer_ring_export request = {
+		.size = sizeof(request),
+		.slot = region->slot,
+		.generation = region->generation,
+	};
+	const int error =
+		command(region->device, SAFER_RING_EXPORT, &request);
+
+	if (error)
+		return error == -ENOTTY ? -EOPNOTSUPP : error;
+	*fd = request.fd;
+	return 0;
+}
+
+int sr_module_import(struct saferring_region *region, int fd)
+{
+	struct safer_ring_import request = {
+		.size = sizeof(request),
+		.fd = fd,
+	};
+	struct safer_ring_alloc got = { 0 };
+	int error = command(region->device, SAFER_RING_IMPORT, &request);
+
+	if (error)
+		return error == -ENOTTY ? -EOPNOTSUPP : error;
+	got.slot = request.slot;
+	got.generation = request.generation;
+	got.length = request.length;
+	got.mmap_offset = request.mmap_offset;
+	got.node = request.node;
+	got.order = request.order;
+	error = set_generation(region, &got);
+	if (!error)
+		error = map_region(region, &got);
+	if (error)
+		release(region, 0, 0);
+	return error;
+}
+
 static int fail_release(const struct saferring_region *region,
 			const char *operation, int error)
 {

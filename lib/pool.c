@@ -124,11 +124,10 @@ static int check_regions(struct saferring_region *const *regions, size_t count)
 }
 
 /* With the registry locked, so that two pools cannot take one region. */
-static int check_regions_free(struct saferring_region *const *regions,
-			      size_t count)
+int sr_pool_check_free(struct saferring_region *const *regions, size_t count,
+		       const char *operation)
 {
-	struct sr_fault fault = { .operation = "pool_create",
-				  .kind = "region" };
+	struct sr_fault fault = { .operation = operation, .kind = "region" };
 	size_t number;
 
 	for (number = 0; number < count; number++) {
@@ -157,6 +156,7 @@ static int set_shape(struct saferring_pool *pool, size_t length,
 	const unsigned int shift = log2_up(options->buffer_size);
 	const size_t per_region = length >> shift;
 	const size_t most = per_region * pool->region_count;
+	const size_t ever = per_region * pool->regions_max;
 	unsigned int bits;
 	size_t used;
 
@@ -168,12 +168,19 @@ static int set_shape(struct saferring_pool *pool, size_t length,
 			"%zu buffers of %zu bytes: %zu fit in the regions, and a pool has at most %u",
 			pool->count, options->buffer_size, most,
 			SAFERRING_POOL_BUFFERS_MAX);
+	if (ever > most &&
+	    (options->count || ever > SAFERRING_POOL_BUFFERS_MAX))
+		return sr_fail_argument(
+			"pool_create",
+			"a pool that may grow takes whole regions, of %u buffers in all at most",
+			SAFERRING_POOL_BUFFERS_MAX);
+	pool->count_max = SR_MAX(pool->count, ever > most ? ever : 0);
 	pool->buffer_size = options->buffer_size;
 	pool->buffer_shift = shift;
 	pool->region_bits = log2_up(per_region);
-	used = (pool->count + per_region - 1) / per_region;
+	used = (pool->count_max + per_region - 1) / per_region;
 	bits = used > 1 ? pool->region_bits + log2_up(used) :
-			  log2_up(pool->count);
+			  log2_up(pool->count_max);
 	/* The tag of a buffer that is out has another index than its own. */
 	bits = bits ? bits : 1;
 	pool->fast.mask = (((uint64_t)1 << bits) - 1) << SR_INDEX_SHIFT;
@@ -212,13 +219,26 @@ static int set_flags(struct saferring_pool *pool, unsigned int flags)
 {
 	const unsigned int known = SAFERRING_POOL_CLEAR_GET |
 				   SAFERRING_POOL_CLEAR_PUT |
-				   SAFERRING_POOL_TELL_EXHAUSTED;
+				   SAFERRING_POOL_TELL_EXHAUSTED |
+				   SAFERRING_POOL_AWAY | SAFERRING_POOL_GROW;
 
 	if (flags & ~known)
 		return sr_fail_argument("pool_create", "unknown flags %#x",
 					flags & ~known);
 	pool->flags = flags;
 	return 0;
+}
+
+static int set_regions_max(struct saferring_pool *pool, size_t wanted)
+{
+	pool->regions_max = wanted ? wanted : pool->region_count;
+	if (pool->regions_max >= pool->region_count &&
+	    pool->regions_max <= SAFERRING_POOL_REGIONS_MAX)
+		return 0;
+	return sr_fail_argument("pool_create",
+				"at most %zu regions, it begins with %zu, and %d are allowed",
+				wanted, pool->region_count,
+				SAFERRING_POOL_REGIONS_MAX);
 }
 
 static void set_bases(struct saferring_pool *pool,
@@ -232,7 +252,7 @@ static void set_bases(struct saferring_pool *pool,
 				     (number << pool->region_bits
 					     << pool->buffer_shift);
 	}
-	if (pool->region_count == 1)
+	if (pool->regions_max == 1)
 		pool->fast.base = regions[0]->address;
 }
 
@@ -245,26 +265,12 @@ size_t sr_pool_index(const struct saferring_pool *pool, size_t number)
 	       number % per_region;
 }
 
-/* All buffers are free. The first one is on top. */
-static void fill(struct saferring_pool *pool)
-{
-	size_t number = pool->count;
-
-	while (number--) {
-		const size_t index = sr_pool_index(pool, number);
-		const uint64_t handle = pool->first_word |
-					index << SR_INDEX_SHIFT | SR_STATE_USER;
-
-		*sr_tag_at(pool, index) = handle + SR_TO_FREE;
-		pool->store[pool->stored++] = handle + SR_TO_FREE;
-	}
-}
-
 static void release(struct saferring_pool *pool)
 {
 	sr_depth_destroy(pool);
 	sr_account_pool_gone(pool);
 	sr_unmap(pool->fast.tags, pool->tags_length);
+	free(pool->turns);
 	free(pool->store);
 	free(pool);
 }
@@ -275,11 +281,11 @@ static int allocate(struct saferring_pool *pool)
 
 	pool->tags_length = SR_ROUND_UP(tags, sr_page_size());
 	pool->fast.tags = sr_map_wiped(pool->tags_length);
-	pool->store = calloc(pool->count, sizeof(*pool->store));
+	pool->store = calloc(pool->count_max, sizeof(*pool->store));
 	if (!pool->fast.tags || !pool->store)
 		return sr_fail_memory("pool_create",
 				      pool->tags_length +
-					      pool->count *
+					      pool->count_max *
 						      sizeof(*pool->store));
 	return 0;
 }
@@ -291,7 +297,7 @@ static int publish(struct saferring_pool *pool,
 	int error;
 
 	sr_registry_lock();
-	error = check_regions_free(regions, pool->region_count);
+	error = sr_pool_check_free(regions, pool->region_count, "pool_create");
 	if (!error)
 		error = take_id(pool);
 	if (error) {
@@ -299,7 +305,7 @@ static int publish(struct saferring_pool *pool,
 		return error;
 	}
 	take_slot(pool);
-	fill(pool);
+	sr_pool_fill(pool, 0, pool->count);
 	for (number = 0; number < pool->region_count; number++)
 		regions[number]->pool = pool;
 	pool->live_regions = (unsigned int)pool->region_count;
@@ -319,6 +325,8 @@ static int prepare(struct saferring_pool *pool,
 	if (!error)
 		error = set_flags(pool, options->flags);
 	if (!error)
+		error = set_regions_max(pool, options->regions_max);
+	if (!error)
 		error = set_shape(pool, regions[0]->length, options);
 	if (!error)
 		error = set_cache_room(pool, options->cache);
@@ -327,6 +335,7 @@ static int prepare(struct saferring_pool *pool,
 	if (error)
 		return error;
 	pthread_mutex_init(&pool->lock, NULL);
+	pthread_mutex_init(&pool->growing, NULL);
 	sr_name(pool->name, options->name, "pool");
 	set_bases(pool, regions);
 	error = sr_account_pool(pool);
@@ -335,7 +344,7 @@ static int prepare(struct saferring_pool *pool,
 	if (!error)
 		error = publish(pool, regions);
 	if (!error)
-		sr_depth_start(pool);
+		sr_depth_start(pool, 0);
 	return error;
 }
 
@@ -410,6 +419,9 @@ static void count_states(const struct saferring_pool *pool,
 		case SR_STATE_RETIRED:
 			stats->retired++;
 			break;
+		case SR_STATE_AWAY:
+			stats->away++;
+			break;
 		}
 	}
 	stats->transfers = generations;
@@ -422,6 +434,7 @@ static void count_buffers(struct saferring_pool *pool,
 	stats->cached = cached(pool);
 	pthread_mutex_unlock(&pool->lock);
 	stats->buffers = pool->count;
+	stats->regions = pool->region_count;
 	stats->buffer_size = pool->buffer_size;
 	count_states(pool, stats);
 	stats->waits = saferring_word_get(&pool->words->waits);
@@ -474,15 +487,18 @@ static int check_idle(struct saferring_pool *pool)
 	}
 	count_buffers(pool, &stats);
 	fault.needed = stats.held + stats.in_flight + stats.quarantined;
+	if (!(pool->flags & SAFERRING_POOL_AWAY))
+		fault.needed += stats.away;
 	if (!fault.needed)
 		return 0;
 	fault.cure = "put those held; quarantined ones come back with their I/O";
 	return sr_fail(&fault,
-		       "%llu buffers are out: %llu held, %llu in flight, %llu in quarantine",
+		       "%llu buffers are out: %llu held, %llu in flight, %llu in quarantine, %llu with another process",
 		       (unsigned long long)fault.needed,
 		       (unsigned long long)stats.held,
 		       (unsigned long long)stats.in_flight,
-		       (unsigned long long)stats.quarantined);
+		       (unsigned long long)stats.quarantined,
+		       (unsigned long long)stats.away);
 }
 
 static void note_floor(const struct saferring_pool *pool)
@@ -516,6 +532,21 @@ static void withdraw(struct saferring_pool *pool)
 		pool->region[number]->pool = NULL;
 }
 
+/* What the pool has created itself goes with it. */
+static void end(struct saferring_pool *pool)
+{
+	struct saferring_region *regions[SAFERRING_POOL_REGIONS_MAX];
+	bool own[SAFERRING_POOL_REGIONS_MAX];
+	const size_t count = pool->region_count;
+
+	memcpy(regions, pool->region, sizeof(regions));
+	memcpy(own, pool->region_own, sizeof(own));
+	pthread_mutex_destroy(&pool->lock);
+	pthread_mutex_destroy(&pool->growing);
+	release(pool);
+	sr_pool_drop_own_regions(regions, own, count);
+}
+
 int saferring_pool_destroy(struct saferring_pool *pool)
 {
 	int error;
@@ -534,8 +565,7 @@ int saferring_pool_destroy(struct saferring_pool *pool)
 	sr_registry_unlock();
 	if (error)
 		return error;
-	pthread_mutex_destroy(&pool->lock);
-	release(pool);
+	end(pool);
 	return 0;
 }
 

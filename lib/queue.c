@@ -224,7 +224,10 @@ static int fixed_index(const struct sr_draft *draft,
 {
 	int index;
 
-	if (!draft->ring->fixed)
+	if (!draft->ring->fixed ||
+	    sr_word_index(attachment->pool, word) >>
+			    attachment->pool->region_bits >=
+		    attachment->regions)
 		return -1;
 	index = (int)sr_fixed_index(attachment, word);
 	return number == 0 || draft->fixed_index == index ? index : -1;
@@ -388,9 +391,10 @@ void sr_draft_address(struct sr_draft *draft)
 	if (draft->kind != SAFERRING_OPERATION_READ &&
 	    draft->kind != SAFERRING_OPERATION_WRITE)
 		return;
+	if (draft->fixed_index < 0)
+		return;
 	draft->sqe->opcode = draft->ring->opcode[draft->kind];
-	if (draft->fixed_index >= 0)
-		draft->sqe->buf_index = (uint16_t)draft->fixed_index;
+	draft->sqe->buf_index = (uint16_t)draft->fixed_index;
 }
 
 void sr_draft_file(struct sr_draft *draft, int fd)

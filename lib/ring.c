@@ -87,6 +87,8 @@ static int attach_pools(struct saferring_ring *ring,
 						pool->name);
 		ring->attachment[number].pool = pool;
 		ring->attachment[number].one_piece = true;
+		ring->attachment[number].regions = __atomic_load_n(
+			&pool->region_count, __ATOMIC_ACQUIRE);
 		ring->attached[pool->id] = &ring->attachment[number];
 		ring->epoch = pool->epoch;
 	}
@@ -268,9 +270,14 @@ static void open_short_way(struct saferring_ring *ring)
 	unsigned int id;
 
 	ring->short_nop = !ring->wide && !ring->beside;
-	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++)
-		if (ring->attached[id] && !ring->attached[id]->pool->depth)
-			ring->by_pool[id] = ring->attached[id];
+	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++) {
+		struct sr_attachment *attachment = ring->attached[id];
+
+		/* Not all buffers of a pool that may grow are fixed ones. */
+		if (attachment && !attachment->pool->depth &&
+		    attachment->regions == attachment->pool->regions_max)
+			ring->by_pool[id] = attachment;
+	}
 }
 
 /* If it fails, a ring of the program's stays as it was. */

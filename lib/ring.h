@@ -129,11 +129,13 @@ extern const struct sr_kind sr_kinds[SAFERRING_OPERATIONS]; /* kinds.c */
 
 /*
  * struct sr_attachment - a pool as a ring sees it
+ * @regions: number of its regions when the ring was made
  * @one_piece: all its buffers lie in the fixed buffer @first[0], or none does
  * @first: by region: index of its first fixed buffer
  */
 struct sr_attachment {
 	struct saferring_pool *pool;
+	size_t regions;
 	bool one_piece;
 	uint32_t first[SAFERRING_POOL_REGIONS_MAX];
 };

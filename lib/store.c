@@ -41,9 +41,9 @@ static void drop_doubles(struct saferring_pool *pool)
 
 void sr_pool_store(struct saferring_pool *pool, uint64_t tag)
 {
-	if (SAFERRING_UNLIKELY(pool->stored == pool->count))
+	if (SAFERRING_UNLIKELY(pool->stored == pool->count_max))
 		drop_doubles(pool);
-	if (pool->stored == pool->count)
+	if (pool->stored == pool->count_max)
 		return;
 	pool->store[pool->stored] = tag;
 	__atomic_store_n(&pool->stored, pool->stored + 1, __ATOMIC_RELAXED);
@@ -52,11 +52,8 @@ void sr_pool_store(struct saferring_pool *pool, uint64_t tag)
 
 static bool in_gone_region(const struct saferring_pool *pool, uint64_t handle)
 {
-	const size_t index = sr_word_index(pool, handle);
-
-	return pool->region_count == 1 ?
-		       pool->region_gone[0] :
-		       pool->region_gone[index >> pool->region_bits];
+	return pool->region_gone[sr_word_index(pool, handle) >>
+				 pool->region_bits];
 }
 
 void sr_pool_take_back(struct saferring_pool *pool, uint64_t handle)
@@ -98,12 +95,12 @@ static void mark_gone(struct saferring_pool *pool, size_t number)
 	for (buffer = 0; buffer < pool->count; buffer++) {
 		index = sr_pool_index(pool, buffer);
 		tag = sr_tag_at(pool, index);
-		if (pool->region_count > 1 &&
-		    index >> pool->region_bits != number)
+		if (index >> pool->region_bits != number)
 			continue;
 		/* What the kernel has is marked when it comes back. */
 		if ((*tag & SR_STATE_MASK) == SR_STATE_USER ||
-		    (*tag & SR_STATE_MASK) == SR_STATE_FREE)
+		    (*tag & SR_STATE_MASK) == SR_STATE_FREE ||
+		    (*tag & SR_STATE_MASK) == SR_STATE_AWAY)
 			sr_tag_store(tag, sr_handle_tag(sr_tag_handle(*tag),
 							SR_STATE_GONE));
 	}

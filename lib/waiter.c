@@ -163,7 +163,9 @@ int saferring_buffer_get_wait(struct saferring_pool *pool,
 	*buffer = SAFERRING_BUFFER_NONE;
 	if (sr_forked(pool->epoch))
 		return sr_fail_forked("buffer_get_wait", "pool", pool->name);
-	*buffer = sr_buffer_try(pool);
+	do
+		*buffer = sr_buffer_try(pool);
+	while (saferring_buffer_is_none(*buffer) && sr_pool_grow_itself(pool));
 	if (!saferring_buffer_is_none(*buffer))
 		return 0;
 	if (!timeout_ns)

@@ -36,6 +36,7 @@ SAFERRING_BEGIN_DECLS
  * @SAFERRING_REASON_RETIRED: the buffer has used up its generations and is never
  *	handed out again
  * @SAFERRING_REASON_GARBAGE: no pool ever issued this handle
+ * @SAFERRING_REASON_SENT: the buffer was sent to another process
  *
  * The second group is what stands in the way of a request.
  *
@@ -90,6 +91,7 @@ enum saferring_reason {
 	SAFERRING_REASON_QUARANTINED = 10,
 	SAFERRING_REASON_RETIRED = 11,
 	SAFERRING_REASON_GARBAGE = 12,
+	SAFERRING_REASON_SENT = 13,
 
 	SAFERRING_REASON_FORKED = 32,
 	SAFERRING_REASON_ARGUMENT = 33,
@@ -125,6 +127,7 @@ enum saferring_reason {
  * @SAFERRING_OWNER_KERNEL: an operation in flight
  * @SAFERRING_OWNER_QUARANTINE: an operation of a destroyed ring
  * @SAFERRING_OWNER_NOBODY: its region is gone, or it is retired
+ * @SAFERRING_OWNER_PROCESS: another process, to which it was sent
  */
 enum saferring_owner {
 	SAFERRING_OWNER_UNKNOWN = 0,
@@ -133,6 +136,7 @@ enum saferring_owner {
 	SAFERRING_OWNER_KERNEL = 3,
 	SAFERRING_OWNER_QUARANTINE = 4,
 	SAFERRING_OWNER_NOBODY = 5,
+	SAFERRING_OWNER_PROCESS = 6,
 };
 
 #define SAFERRING_TRACE_MAX 14

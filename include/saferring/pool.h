@@ -48,6 +48,8 @@ enum saferring_depth {
 #define SAFERRING_POOL_CLEAR_GET      (1U << 0) /* get brings zeros */
 #define SAFERRING_POOL_CLEAR_PUT      (1U << 1) /* put leaves zeros */
 #define SAFERRING_POOL_TELL_EXHAUSTED (1U << 2) /* report that it is empty */
+#define SAFERRING_POOL_AWAY	      (1U << 3) /* another process has all */
+#define SAFERRING_POOL_GROW	      (1U << 4) /* get regions when empty */
 
 /**
  * struct saferring_pool_options - how regions are cut into buffers
@@ -65,7 +67,14 @@ enum saferring_depth {
  * @flags: SAFERRING_POOL_CLEAR_GET, _CLEAR_PUT: buffers are cleared, so that
  *	nobody sees what another has left there; such a pool has no caches.
  *	_TELL_EXHAUSTED: the first get that finds no buffer, since the last one
- *	that was got by way of the lock, is reported as an event
+ *	that was got by way of the lock, is reported as an event. _AWAY: on an
+ *	imported region: no buffer is free, all are to be received; see
+ *	saferring_buffer_receive(). _GROW: instead of being exhausted the pool
+ *	creates a further region, like its first one, up to @regions_max; those
+ *	go with the pool
+ * @regions_max: how many regions the pool may come to have by growing, at most
+ *	SAFERRING_POOL_REGIONS_MAX; 0 for no more than it begins with. A pool that
+ *	may grow takes whole regions, so @count must be 0
  */
 struct saferring_pool_options {
 	size_t size;
@@ -75,6 +84,7 @@ struct saferring_pool_options {
 	const char *name;
 	int depth;
 	unsigned int flags;
+	size_t regions_max;
 };
 
 /**
@@ -110,6 +120,27 @@ saferring_pool_create(struct saferring_region *const *regions, size_t count,
 	SAFERRING_NONNULL(1, 3, 4) SAFERRING_MUST_CHECK;
 
 /**
+ * saferring_pool_grow() - add a region to a pool
+ * @pool: the pool, created with room for it in regions_max
+ * @region: the region, of the same device and length as the pool's others, in no
+ *	other pool, and outliving it
+ *
+ * Rings that exist already do I/O on its buffers without fixed buffers; those
+ * that are created later register it. Any thread may call it, while others use
+ * the pool.
+ *
+ * Return: 0, or
+ * -EINVAL: another device or length;
+ * -ENOSPC: the pool has all the regions that it may have;
+ * -EBUSY: the region is in a pool;
+ * -ESTALE: the region was revoked;
+ * -EOWNERDEAD: it belongs to the parent process.
+ */
+SAFERRING_API int saferring_pool_grow(struct saferring_pool *pool,
+				      struct saferring_region *region)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK;
+
+/**
  * saferring_pool_destroy() - dissolve a pool
  * @pool: the pool, or NULL; no other thread may be using it
  *
@@ -141,6 +172,8 @@ SAFERRING_API int saferring_pool_destroy(struct saferring_pool *pool);
  * @misuses: stale handles that were refused
  * @waits: how often a thread waited for a buffer
  * @waiting: threads that do so now
+ * @away: buffers that were sent to another process
+ * @regions: regions of the pool
  */
 struct saferring_pool_stats {
 	size_t size;
@@ -158,6 +191,8 @@ struct saferring_pool_stats {
 	uint64_t misuses;
 	uint64_t waits;
 	uint64_t waiting;
+	uint64_t away;
+	uint64_t regions;
 };
 
 /**

@@ -147,8 +147,10 @@ static int direct_file(void)
 	unlink(path);
 	MUST(ftruncate(fd, 65536));
 	/* Not every file system has it. The check asks for the flag alone. */
-	if (fcntl(fd, F_SETFL, O_DIRECT))
+	if (fcntl(fd, F_SETFL, O_DIRECT)) {
+		fprintf(stderr, "O_DIRECT here: %s\n", strerror(errno));
 		_exit(4);
+	}
 	return fd;
 }
 

@@ -22,6 +22,7 @@
 static struct {
 	int fd;
 	int open_error, info_error, alloc_error, free_error, map_error;
+	int share_error;
 	uint32_t alloc_slot_offset;
 	uint32_t magic;
 	unsigned int allocs, frees;
@@ -125,6 +126,40 @@ static int answer_query(struct safer_ring_query *query)
 	return 0;
 }
 
+/* The descriptor of a region says by its offset which slot it is of. */
+static int answer_export(struct safer_ring_export *request)
+{
+	assert_int_equal(request->size, sizeof(*request));
+	assert_int_equal(request->flags, 0);
+	if (request->slot >= FAKE_SLOTS ||
+	    generations()[request->slot] != request->generation)
+		return ESTALE;
+	request->fd = memfd_create("export", MFD_CLOEXEC);
+	lseek(request->fd, request->slot, SEEK_SET);
+	return module.share_error;
+}
+
+static int answer_import(struct safer_ring_import *request)
+{
+	const off_t slot = lseek(request->fd, 0, SEEK_CUR);
+	unsigned int own = 0;
+
+	assert_int_equal(request->size, sizeof(*request));
+	if (slot < 0)
+		return EBADF;
+	if (module.share_error)
+		return module.share_error;
+	while (generations()[own] & 1)
+		own++;
+	assert_in_range(own, 0, FAKE_SLOTS - 1);
+	request->slot = own;
+	request->generation = ++generations()[own];
+	request->length = REGION_SIZE;
+	request->mmap_offset = FAKE_FIRST + (uint64_t)slot * FAKE_STEP;
+	request->order = FAKE_ORDER;
+	return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long number, void *argument)
 {
 	int error = ENOTTY;
@@ -139,6 +174,10 @@ int __wrap_ioctl(int fd, unsigned long number, void *argument)
 		error = answer_free(argument);
 	else if (number == SAFER_RING_QUERY)
 		error = answer_query(argument);
+	else if (number == SAFER_RING_EXPORT)
+		error = answer_export(argument);
+	else if (number == SAFER_RING_IMPORT)
+		error = answer_import(argument);
 	errno = error;
 	return error ? -1 : 0;
 }
@@ -465,6 +504,190 @@ static void the_probe_shows_the_module(void **state)
 	assert_non_null(strstr(text, "folio"));
 }
 
+/* Two pools on one memory, as two processes have them. */
+struct both {
+	struct saferring_device *device;
+	struct saferring_region *region, *imported;
+	struct saferring_pool *mine, *theirs;
+};
+
+static void both_up(struct both *both)
+{
+	struct saferring_pool_options options;
+	int fd;
+
+	both->device = open_device();
+	both->region = make_region(both->device, REGION_SIZE);
+	assert_int_equal(saferring_region_export(both->region, &fd), 0);
+	assert_int_equal(saferring_region_import(both->device, fd, "shared",
+						 &both->imported),
+			 0);
+	close(fd);
+	both->mine = make_pool(both->region, 8, 0, "mine");
+	SAFERRING_OPTIONS_INIT(&options);
+	options.buffer_size = BUFFER_SIZE;
+	options.count = 8;
+	options.flags = SAFERRING_POOL_AWAY;
+	options.name = "theirs";
+	assert_int_equal(saferring_pool_create(&both->imported, 1, &options,
+					       &both->theirs),
+			 0);
+}
+
+static void both_down(struct both *both)
+{
+	assert_int_equal(saferring_pool_destroy(both->theirs), 0);
+	assert_int_equal(saferring_pool_destroy(both->mine), 0);
+	drop_region(both->imported);
+	drop_region(both->region);
+	assert_int_equal(saferring_device_close(both->device), 0);
+}
+
+static void a_buffer_goes_to_another_process_and_back(void **state)
+{
+	struct saferring_ticket ticket;
+	saferring_buffer here, there;
+	struct both both;
+	int round;
+
+	(void)state;
+	both_up(&both);
+	assert_int_equal(saferring_buffer_get(both.theirs, &there), -ENOBUFS);
+	here = get(both.mine);
+	for (round = 0; round < 5; round++) {
+		memset(saferring_buffer_data(both.mine, here), round, 100);
+		assert_int_equal(saferring_buffer_send(both.mine, here,
+						       &ticket),
+				 0);
+		assert_int_equal(saferring_buffer_valid(both.mine, here), 0);
+		assert_int_equal(saferring_buffer_owner(both.mine, here),
+				 SAFERRING_OWNER_PROCESS);
+		assert_int_equal(saferring_pool_destroy(both.mine), -EBUSY);
+		assert_int_equal(saferring_buffer_receive(both.theirs, &ticket,
+							  &there),
+				 0);
+		assert_int_equal(*(char *)saferring_buffer_data(both.theirs,
+								there),
+				 round);
+		assert_int_equal(saferring_buffer_send(both.theirs, there,
+						       &ticket),
+				 0);
+		assert_int_equal(saferring_buffer_receive(both.mine, &ticket,
+							  &here),
+				 0);
+		assert_int_equal(saferring_buffer_valid(both.theirs, there),
+				 0);
+	}
+	put(both.mine, here);
+	both_down(&both);
+}
+
+static void what_was_sent_is_nobodys_here(void **state)
+{
+	const unsigned int before = reports;
+	struct saferring_ticket ticket, again;
+	struct both both;
+	saferring_buffer here, there;
+
+	(void)state;
+	both_up(&both);
+	here = get(both.mine);
+	assert_int_equal(saferring_buffer_send(both.mine, here, &ticket), 0);
+	assert_null(saferring_buffer_data(both.mine, here));
+	assert_misuse(-ESTALE, SAFERRING_REASON_SENT, before);
+	assert_misuse(saferring_buffer_put(both.mine, here),
+		      SAFERRING_REASON_SENT, before + 1);
+	assert_misuse(saferring_buffer_send(both.mine, here, &again),
+		      SAFERRING_REASON_SENT, before + 2);
+	assert_int_equal(saferring_buffer_receive(both.theirs, &ticket,
+						  &there),
+			 0);
+	assert_int_equal(saferring_buffer_send(both.theirs, there, &ticket),
+			 0);
+	assert_int_equal(saferring_buffer_receive(both.mine, &ticket, &here),
+			 0);
+	put(both.mine, here);
+	both_down(&both);
+}
+
+static void a_ticket_is_good_once_and_where_it_belongs(void **state)
+{
+	struct saferring_ticket ticket, other;
+	struct both both;
+	saferring_buffer here, there, twice;
+
+	(void)state;
+	both_up(&both);
+	here = get(both.mine);
+	assert_int_equal(saferring_buffer_send(both.mine, here, &ticket), 0);
+	assert_int_equal(saferring_buffer_receive(both.theirs, &ticket,
+						  &there),
+			 0);
+	assert_int_equal(saferring_buffer_receive(both.theirs, &ticket,
+						  &twice),
+			 -EALREADY);
+	assert_true(saferring_buffer_is_none(twice));
+	other = ticket;
+	other.turn = 100;
+	assert_int_equal(saferring_buffer_receive(both.theirs, &other, &twice),
+			 -EBUSY);
+	other.index = 8;
+	assert_int_equal(saferring_buffer_receive(both.theirs, &other, &twice),
+			 -EINVAL);
+	other.index = UINT32_MAX;
+	assert_int_equal(saferring_buffer_receive(both.theirs, &other, &twice),
+			 -EINVAL);
+	other = ticket;
+	other.buffer_size = 512;
+	assert_int_equal(saferring_buffer_receive(both.theirs, &other, &twice),
+			 -EINVAL);
+	assert_int_equal(saferring_buffer_valid(both.theirs, there), 1);
+	other = ticket;
+	assert_int_equal(saferring_buffer_send(both.theirs, there, &ticket),
+			 0);
+	assert_int_equal(saferring_buffer_receive(both.theirs, &other, &twice),
+			 -EALREADY);
+	assert_int_equal(saferring_buffer_receive(both.mine, &ticket, &here),
+			 0);
+	put(both.mine, here);
+	both_down(&both);
+}
+
+static void what_cannot_be_shared_is_refused(void **state)
+{
+	struct saferring_device *device = open_device();
+	struct saferring_region *region = make_region(device, REGION_SIZE);
+	struct saferring_region *other = NULL;
+	int fd = -5;
+
+	(void)state;
+	module.share_error = EMFILE;
+	assert_int_equal(saferring_region_export(region, &fd), -EMFILE);
+	module.share_error = ENOTTY;
+	assert_int_equal(saferring_region_export(region, &fd), -EOPNOTSUPP);
+	assert_error(-EOPNOTSUPP, SAFERRING_REASON_UNSUPPORTED);
+	assert_int_equal(fd, -5);
+	module.share_error = ENOSPC;
+	assert_int_equal(saferring_region_import(device, 0, NULL, &other),
+			 -ENOSPC);
+	module.share_error = 0;
+	assert_int_equal(saferring_region_import(device, -1, NULL, &other),
+			 -EBADF);
+	assert_null(other);
+	assert_int_equal(saferring_region_revoke(region), 0);
+	assert_int_equal(saferring_region_export(region, &fd), -ESTALE);
+	drop_region(region);
+	assert_int_equal(saferring_device_close(device), 0);
+	setenv("SAFERRING_BACKEND", "plain", 1);
+	device = open_device();
+	region = make_region(device, REGION_SIZE);
+	assert_int_equal(saferring_region_export(region, &fd), -EOPNOTSUPP);
+	assert_int_equal(saferring_region_import(device, 0, NULL, &other),
+			 -EOPNOTSUPP);
+	drop_region(region);
+	assert_int_equal(saferring_device_close(device), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, reset)
@@ -481,6 +704,10 @@ int main(void)
 		T(a_ring_on_a_region_that_another_freed_is_refused),
 		T(a_module_that_cannot_be_used_is_passed_over),
 		T(the_probe_shows_the_module),
+		T(a_buffer_goes_to_another_process_and_back),
+		T(what_was_sent_is_nobodys_here),
+		T(a_ticket_is_good_once_and_where_it_belongs),
+		T(what_cannot_be_shared_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
