@@ -449,6 +449,7 @@ int sr_ring_withdraw_all(struct saferring_ring *ring);
  * @address: of the first range
  * @length: of the first range
  * @fixed_index: of the fixed buffer that all ranges lie in, or -1
+ * @deep: a pool checks more than handles
  */
 struct sr_draft {
 	struct saferring_ring *ring;
@@ -460,6 +461,7 @@ struct sr_draft {
 	void *address;
 	size_t length;
 	int fixed_index;
+	bool deep;
 };
 
 /*
