@@ -86,6 +86,14 @@ double clock_cost_ns(void);
 /* Nanoseconds that one dependent addition takes: a cycle. */
 double cycle_ns(void);
 
+/* ---- file.c ---- */
+
+/*
+ * A file without a name, of at least so many bytes that are no holes, open for
+ * reading with @flags. Returns -1 after row_skip().
+ */
+int file_make(size_t length, int flags);
+
 /* ---- rows ---- */
 
 enum goal_kind {
@@ -119,6 +127,7 @@ struct goal {
  * @per: operations that one call makes
  * @size: bytes of an operation, or whatever @setup makes of it
  * @depth: operations in flight, or whatever @setup makes of it
+ * @flags: of the library's ring
  * @regions: that the buffers lie in, 0 for 1
  * @slice_ns: length of a slice, 0 for the usual
  * @goal: what is to hold
@@ -138,6 +147,7 @@ struct row {
 	unsigned int per;
 	size_t size;
 	unsigned int depth;
+	unsigned int flags;
 	unsigned int regions;
 	unsigned int slice_ns;
 	struct goal goal[GOALS_MAX];

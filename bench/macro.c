@@ -314,6 +314,7 @@ static struct macro *macro_make(const struct row *row, int fd)
 		.buffers = row->setup == life_up ? POOLED : row->depth,
 		.buffer_size = row->size,
 		.depth = row->depth,
+		.flags = row->flags,
 	};
 	struct macro *macro = calloc(1, sizeof(*macro));
 
@@ -385,56 +386,16 @@ static void *zero_up(const struct row *row)
 	return hold(macro_make(row, fd));
 }
 
-static bool fill(int fd, size_t length)
-{
-	char piece[1 << 16];
-	size_t i, done;
-
-	for (i = 0; i < sizeof(piece); i++)
-		piece[i] = (char)(i * 7 + 1);
-	for (done = 0; done < length; done += sizeof(piece))
-		if (write(fd, piece, sizeof(piece)) != (ssize_t)sizeof(piece))
-			return false;
-	return !fsync(fd);
-}
-
-/* A file without a name, as long as all reads of the row together. */
-static int make_file(const struct row *row, int flags)
-{
-	const size_t length = row->size * row->depth;
-	char path[4096];
-	int fd, again = -1;
-
-	snprintf(path, sizeof(path), "%s/bench-XXXXXX", options.directory);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0) {
-		row_skip("a file in %s: %s", options.directory,
-			 strerror(errno));
-		return -1;
-	}
-	if (!fill(fd, length < (1 << 16) ? 1 << 16 : length))
-		row_skip("writing in %s: %s", options.directory,
-			 strerror(errno));
-	else
-		again = open(path, O_RDONLY | O_CLOEXEC | flags);
-	if (again < 0)
-		row_skip("%s is not to be opened so: %s", options.directory,
-			 strerror(errno));
-	close(fd);
-	unlink(path);
-	return again;
-}
-
 static void *cache_up(const struct row *row)
 {
-	const int fd = make_file(row, 0);
+	const int fd = file_make(row->size * row->depth, 0);
 
 	return fd < 0 ? NULL : hold(macro_make(row, fd));
 }
 
 static void *direct_up(const struct row *row)
 {
-	const int fd = make_file(row, O_DIRECT);
+	const int fd = file_make(row->size * row->depth, O_DIRECT);
 	struct macro *macro;
 
 	if (fd < 0)
@@ -548,6 +509,32 @@ const struct row macro_rows[] = {
 		.about = "READ_FIXED of 1 MiB with O_DIRECT, 32 in flight",
 		.full = true,
 	},
+#ifdef SAFERRING_RING_LATENCY
+	{
+		MACRO(nop_up, nop, 4096, 128),
+		.name = "nop_timed.b128",
+		.about = "NOP, 128 in a batch, with a histogram of latencies",
+		.flags = SAFERRING_RING_LATENCY,
+		.goal = { { GOAL_RATIO, 1.01 } },
+		.instructions = true,
+	},
+	{
+		MACRO(null_up, write, 4096, 128),
+		.name = "write_null_timed.qd128",
+		.about = "WRITE_FIXED to /dev/null, with a histogram of latencies",
+		.flags = SAFERRING_RING_LATENCY,
+		.goal = { { GOAL_RATIO, 1.02 } },
+		.instructions = true,
+	},
+	{
+		MACRO(zero_up, read, 4096, 32),
+		.name = "read_zero_timed.qd32",
+		.about = "READ_FIXED from /dev/zero, with a histogram of latencies",
+		.flags = SAFERRING_RING_LATENCY,
+		.goal = { { GOAL_RATIO, 1.02 } },
+		.instructions = true,
+	},
+#endif
 	{
 		.name = "direct_1m.plain",
 		.group = "macro",

@@ -243,7 +243,7 @@ PLACED(pool_twin)
 
 /* ---- what a thread holds at a time, and gives back: no pair is hot ---- */
 
-#define HELD 32U
+#define HELD 32
 
 static __always_inline void batch_subject_loop(void *state, uint64_t calls)
 {
@@ -284,6 +284,39 @@ static __always_inline void batch_twin_loop(void *state, uint64_t calls)
 }
 
 PLACED(batch_twin)
+
+/* A library that it is compared with may be older than its calls for many. */
+#ifdef SAFERRING_POOL_CLEAR_GET
+static void bulk_subject(void *state, uint64_t calls)
+{
+	struct saferring_pool *pool = ((struct micro *)state)->stage.pool;
+	saferring_buffer buffer[HELD];
+
+	while (calls--) {
+		if (saferring_buffer_get_many(pool, buffer, HELD) != HELD)
+			row_error(-ENOBUFS);
+		if (saferring_buffer_put_many(pool, buffer, HELD) != HELD)
+			row_error(-ESTALE);
+	}
+}
+
+static void bulk_twin(void *state, uint64_t calls)
+{
+	struct micro *micro = state;
+	uint64_t number[HELD];
+
+	while (calls--) {
+		if (SAFERRING_UNLIKELY(micro->free < HELD))
+			row_error(-ENOBUFS);
+		micro->free -= HELD;
+		memcpy(number, &micro->lifo[micro->free], sizeof(number));
+		FORGET();
+		memcpy(&micro->lifo[micro->free], number, sizeof(number));
+		micro->free += HELD;
+		FORGET();
+	}
+}
+#endif
 
 void micro_pool_pairs(struct saferring_pool *pool, uint64_t calls)
 {
@@ -372,5 +405,23 @@ const struct row micro_rows[] = {
 		.depth = 1024,
 		.instructions = true,
 	},
+#ifdef SAFERRING_POOL_CLEAR_GET
+	{
+		.name = "pool.bulk",
+		.group = "micro",
+		.subject = "get_many, put_many of 32",
+		.twin = "32 indices copied from a stack and back",
+		.about = "32 buffers taken and given back at once; a buffer's share",
+		.setup = near_up,
+		.teardown = micro_down,
+		.run_subject = bulk_subject,
+		.run_twin = bulk_twin,
+		.per = HELD,
+		.size = 4096,
+		.depth = 1024,
+		.goal = { { GOAL_NS, 0.55 } },
+		.instructions = true,
+	},
+#endif
 	{ 0 },
 };

@@ -57,12 +57,12 @@ $(BENCH_TEST): bench/test/statistics.c bench/statistics.c bench/bench.h
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lm
 
 tests: $(BENCH_TEST)
-CHECK_NATIVE += $(BENCH_TEST) bench/test/trend bench/gate bench/test/planted
+CHECK_NATIVE += $(BENCH_TEST) bench/test/trend bench/test/page bench/gate bench/test/planted
 
 .PHONY: bench-check
 bench-check: bench-program $(BENCH_TEST)	## test the bench itself
 	$(Q)BUILD=$(BUILD) selftests/check/programs \
-		$(BENCH_TEST) bench/test/trend bench/gate bench/test/planted
+		$(BENCH_TEST) bench/test/trend bench/test/page bench/gate bench/test/planted
 
 # --- for people
 
@@ -73,3 +73,7 @@ COMPARE ?=
 bench: bench-program	## measure, and make the page (FULL=1, ROW=..., COMPARE=commit)
 	$(Q)BUILD=$(BUILD) bench/run_benchmarks.sh $(if $(FULL),--full) \
 		$(if $(COMPARE),--compare $(COMPARE)) $(ROW)
+
+.PHONY: bench-table
+bench-table:	## write what make bench has measured to bench/PERFORMANCE.md
+	$(Q)bench/table $(BENCH_DIR)/report/results.json bench/PERFORMANCE.md

@@ -73,7 +73,7 @@ measure() {
 
 began=$SECONDS
 printf '# instructions, by callgrind\n'
-if ! "$here/gate" --build "$build" --json "$results" ${row:+"$row"} \
+if ! "$here/gate" --build "$build" --ratios never --json "$results" ${row:+"$row"} \
 	>"$scratch/gate"; then
 	grep -E '^not ok|^#  ' "$scratch/gate" || true
 	grep -q '^not ok' "$scratch/gate" && missed=1

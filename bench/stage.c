@@ -101,14 +101,15 @@ static bool make_raw_ring(struct stage *stage,
 	return false;
 }
 
-static bool make_rings(struct stage *stage, unsigned int depth)
+static bool make_rings(struct stage *stage, const struct stage_plan *plan)
 {
 	struct saferring_ring_options how;
 	struct saferring_ring_info info = { .size = sizeof(info) };
 	int error;
 
 	SAFERRING_OPTIONS_INIT(&how);
-	how.depth = depth;
+	how.depth = plan->depth;
+	how.flags = plan->flags;
 	how.pools = &stage->pool;
 	how.pool_count = 1;
 	how.name = STAGE_NAME;
@@ -128,7 +129,7 @@ bool stage_up(struct stage *stage, const struct stage_plan *plan)
 	memset(stage, 0, sizeof(*stage));
 	if (open_device(stage, plan->backend) && make_regions(stage, plan) &&
 	    make_pool(stage, plan) &&
-	    (!plan->depth || make_rings(stage, plan->depth)))
+	    (!plan->depth || make_rings(stage, plan)))
 		return true;
 	stage_down(stage);
 	return false;

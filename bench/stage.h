@@ -19,6 +19,7 @@
  * @regions: number of regions they lie in, 0 for 1
  * @backend: enum saferring_backend, 0 for the best
  * @depth: of the two rings, 0 for none
+ * @flags: of the library's ring
  * @cache: as in saferring_pool_options
  */
 struct stage_plan {
@@ -27,6 +28,7 @@ struct stage_plan {
 	size_t regions;
 	int backend;
 	unsigned int depth;
+	unsigned int flags;
 	int cache;
 };
 

@@ -46,6 +46,7 @@
 #include <saferring/histogram.h>
 #include <saferring/timer.h>
 #include <saferring/metric.h>
+#include <saferring/tracker.h>
 #include <saferring/snapshot.h>
 #include <saferring/segment.h>
 

@@ -102,7 +102,7 @@ int sr_account_define(void)
 			   sizeof(struct sr_process_words) / 8);
 	error = define_reasons();
 	if (error >= 0)
-		error = sr_tracker_define();
+		error = sr_account_region_define();
 	if (error >= 0)
 		error = sr_account_ring_define();
 	if (error >= 0)

@@ -13,7 +13,7 @@
 /* account.c: something failed, was misused, or happened: by its reason. */
 void sr_account_reason(int reason) __attribute__((cold));
 
-/* ---- tracker.c ---- */
+/* ---- account_region.c ---- */
 
 /*
  * A region has come, or goes. The mark is kept by the region, and is NULL if
@@ -33,12 +33,13 @@ void sr_account_region_gone(const struct saferring_region *region,
  * @spills: times that a cache gave some up
  * @exhausted: gets that found no buffer
  * @misuses: stale handles that were refused, and other misuse
+ * @waits: times that a thread waited for a buffer
  * @buffers: of the pool
  * @buffer_bytes: of each
  * @stored: free, and in no cache
  * @most_out: the most that were not stored
  *
- * Changed under the pool's lock, but for @exhausted and @misuses.
+ * Changed under the pool's lock, but for @exhausted, @misuses and @waits.
  */
 struct sr_pool_words {
 	uint64_t misses;
@@ -47,6 +48,7 @@ struct sr_pool_words {
 	uint64_t spills;
 	uint64_t exhausted;
 	uint64_t misuses;
+	uint64_t waits;
 	uint64_t buffers;
 	uint64_t buffer_bytes;
 	uint64_t stored;
@@ -81,6 +83,7 @@ static inline void sr_account_pool_misuse(struct saferring_pool *pool)
  * @error: by error number: ended with it
  * @stats: a copy of those in the ring, as of its last system call
  * @depth: operations that it can hold
+ * @in_flight: records that the kernel has, as of the last call
  */
 struct sr_ring_words {
 	uint64_t queued[SAFERRING_OPERATIONS];
@@ -92,6 +95,7 @@ struct sr_ring_words {
 	uint64_t error[SR_ERRNOS];
 	struct saferring_ring_stats stats;
 	uint64_t depth;
+	uint64_t in_flight;
 };
 
 /* A ring has come, or goes. Returns 0 or -ENOMEM. */
@@ -128,12 +132,26 @@ static inline void sr_account_bytes(struct sr_ring_words *words,
 void sr_account_incomplete(struct sr_ring_words *words, unsigned int kind,
 			   int32_t result);
 
-/* Once a system call: the counters that are not by kind. */
-static inline void sr_account_enter(const struct saferring_ring_stats *stats,
-				    struct sr_ring_words *words)
+/* Before a system call, in which the ring may stay: all of it will be taken. */
+static inline void sr_account_entering(struct saferring_ring *ring)
 {
-	struct saferring_ring_stats *to = &words->stats;
+	saferring_word_set(&ring->words->in_flight,
+			   sr_ring_busy(ring) - ring->pending_count);
+}
 
+/* Once a batch of completions. */
+static inline void sr_account_taken(struct saferring_ring *ring)
+{
+	saferring_word_set(&ring->words->in_flight, sr_ring_in_flight(ring));
+}
+
+/* Once a system call: what is not counted by kind. */
+static inline void sr_account_enter(struct saferring_ring *ring)
+{
+	const struct saferring_ring_stats *stats = &ring->stats;
+	struct saferring_ring_stats *to = &ring->words->stats;
+
+	sr_account_taken(ring);
 	saferring_word_set(&to->submitted, stats->submitted);
 	saferring_word_set(&to->enters, stats->enters);
 	saferring_word_set(&to->withdrawn, stats->withdrawn);

@@ -30,6 +30,8 @@ static const struct {
 	  SAFERRING_METRIC_COUNTER, WORD(spills) },
 	{ "pool_exhausted", "", "Gets that found no buffer",
 	  SAFERRING_METRIC_COUNTER, WORD(exhausted) },
+	{ "pool_waits", "", "Times that a thread waited for a buffer",
+	  SAFERRING_METRIC_COUNTER, WORD(waits) },
 	{ "pool_misuses", "", "Misuses of the pool's buffers",
 	  SAFERRING_METRIC_COUNTER, WORD(misuses) },
 	{ "pool_buffers", "", "Buffers of the pool", SAFERRING_METRIC_GAUGE,

@@ -155,6 +155,13 @@ int sr_account_ring_define(void)
 			SR_GROUP_RING, WORD(depth), true, NULL, 0);
 	if (error >= 0)
 		error = sr_define_series(
+			sr_define_family(SAFERRING_METRIC_GAUGE,
+					 "ring_in_flight", "", 0,
+					 "Operations that the kernel has, as "
+					 "of the ring's last call"),
+			SR_GROUP_RING, WORD(in_flight), true, NULL, 0);
+	if (error >= 0)
+		error = sr_define_series(
 			sr_define_family(SAFERRING_METRIC_HISTOGRAM,
 					 "operation_latency_seconds", "seconds",
 					 -9,
@@ -202,7 +209,7 @@ void sr_account_ring_gone(struct saferring_ring *ring)
 		free(ring->words);
 		return;
 	}
-	sr_account_enter(&ring->stats, ring->words);
+	sr_account_enter(ring);
 	if (sr_arena_lock())
 		return;
 	sr_block_fold((uint64_t *)ring->words, "ring");

@@ -171,7 +171,8 @@ static int prepare(void)
 
 	if (error < 0)
 		return error;
-	arena.group_words[SR_GROUP_THREAD] = SAFERRING_SHARD_WORDS;
+	/* With a word behind the last one, which garbage can name. */
+	arena.group_words[SR_GROUP_THREAD] = SAFERRING_SHARD_WORDS + 1;
 	sr_shard_share(SR_GROUP_THREAD);
 	sr_process_words();
 	for (group = SR_GROUP_DISTRIBUTION; group < SR_GROUPS; group++)
@@ -299,6 +300,20 @@ void sr_group_set_words(unsigned int group, uint32_t words)
 
 /* ---- blocks ---- */
 
+/* The changes are odd while figures and labels do: others look again then. */
+static void begin_change(void)
+{
+	__atomic_store_n(&header()->changes, header()->changes + 1,
+			 __ATOMIC_RELAXED);
+	sr_fence();
+}
+
+static void end_change(void)
+{
+	__atomic_store_n(&header()->changes, header()->changes + 1,
+			 __ATOMIC_RELEASE);
+}
+
 static void set_state(struct saferring_segment_block *block, uint32_t state)
 {
 	__atomic_store_n(&block->state, state, __ATOMIC_RELEASE);
@@ -314,6 +329,17 @@ static struct saferring_segment_block *find(unsigned int group, uint32_t state)
 		    block_at(number)->state == state)
 			return block_at(number);
 	return NULL;
+}
+
+/* So that no thread has to wait for a page when it counts. */
+static void touch(const struct saferring_segment_block *block)
+{
+	const uint32_t step = (uint32_t)sr_page_size() / 8;
+	uint32_t word;
+
+	for (word = 0; word < block->words; word += step)
+		saferring_word_set(&words_of(block)[word], 0);
+	saferring_word_set(&words_of(block)[block->words - 1], 0);
 }
 
 /* A block that was never used; its words are zero. */
@@ -333,6 +359,7 @@ static struct saferring_segment_block *cut(unsigned int group)
 	block->offset = head->used;
 	block->words = words;
 	head->used += bytes;
+	touch(block);
 	publish(&head->blocks.count, head->blocks.count + 1);
 	return block;
 }
@@ -362,15 +389,19 @@ uint64_t *sr_block_take(unsigned int group, const char *labels, bool adopt)
 	struct saferring_segment_block *block =
 		adopt ? find(group, SAFERRING_SEGMENT_IDLE) : NULL;
 
-	if (!block) {
-		block = find(group, SAFERRING_SEGMENT_FREE);
-		if (!block)
-			block = cut(group);
-		if (!block)
-			return NULL;
-		snprintf(block->labels, sizeof(block->labels), "%s", labels);
+	if (block) {
+		set_state(block, SAFERRING_SEGMENT_LIVE);
+		return words_of(block);
 	}
+	block = find(group, SAFERRING_SEGMENT_FREE);
+	if (!block)
+		block = cut(group);
+	if (!block)
+		return NULL;
+	begin_change();
+	snprintf(block->labels, sizeof(block->labels), "%s", labels);
 	set_state(block, SAFERRING_SEGMENT_LIVE);
+	end_change();
 	return words_of(block);
 }
 
@@ -436,20 +467,6 @@ static struct saferring_segment_block *rest_of(unsigned int group,
 	return block_of(words);
 }
 
-/* The changes are odd while figures move: others look again then. */
-static void begin_change(void)
-{
-	__atomic_store_n(&header()->changes, header()->changes + 1,
-			 __ATOMIC_RELAXED);
-	sr_fence();
-}
-
-static void end_change(void)
-{
-	__atomic_store_n(&header()->changes, header()->changes + 1,
-			 __ATOMIC_RELEASE);
-}
-
 void sr_block_fold(uint64_t *words, const char *key)
 {
 	struct saferring_segment_block *block, *rest;
@@ -478,9 +495,11 @@ void sr_block_free(uint64_t *words)
 	if (!is_ours(words))
 		return;
 	block = block_of(words);
+	begin_change();
 	set_state(block, SAFERRING_SEGMENT_FREE);
 	for (number = 0; number < block->words; number++)
 		saferring_word_set(&words[number], 0);
+	end_change();
 }
 
 /* ---- reading ---- */

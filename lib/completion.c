@@ -260,6 +260,7 @@ static unsigned int take(struct saferring_ring *ring,
 		count += take_wide(ring, completions + count, max - count);
 	else
 		count += take_ready(ring, completions + count, max - count);
+	sr_account_taken(ring);
 	SR_PROBE2(complete, ring->name, count);
 	return count;
 }

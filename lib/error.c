@@ -235,7 +235,10 @@ void sr_report(const struct saferring_error *error)
 	saferring_report_fn report;
 	void *context;
 
-	sr_account_reason(error->reason);
+	/* A refusal was counted when it was recorded. */
+	if (error->reason < SAFERRING_REASON_FORKED ||
+	    error->reason >= SAFERRING_REASON_LOST_IO)
+		sr_account_reason(error->reason);
 	if (error->reason < SAFERRING_REASON_FORKED)
 		SR_PROBE3(misuse, error->reason, error->object, error->handle);
 	if (reporting)

@@ -297,7 +297,6 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @flags: as it was created with
  * @was_exhausted: nobody has got a buffer since one was told that there is none
  * @slot: its slot of caches; the one in @fast is none while there are waiters
- * @waits: how often a thread has waited
  * @turns: by index: the last turn of a buffer that was sent or received, or NULL
  * @rings: number of rings created for it
  * @sets: number of sets that it is in
@@ -330,7 +329,6 @@ struct saferring_pool {
 	unsigned int flags;
 	bool was_exhausted;
 	size_t slot;
-	uint64_t waits;
 	uint64_t *turns;
 	unsigned int cache_room;
 	unsigned int rings;

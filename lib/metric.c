@@ -154,9 +154,9 @@ static int check_labels(const char *operation,
 	return 0;
 }
 
-static int describe(const char *operation, const void *options,
-		    struct saferring_segment_family *family,
-		    struct saferring_segment_series *series)
+int sr_metric_describe(const char *operation, const void *options,
+		       struct saferring_segment_family *family,
+		       struct saferring_segment_series *series)
 {
 	struct saferring_metric_options known;
 	int error;
@@ -185,39 +185,60 @@ static int describe(const char *operation, const void *options,
 
 /* ---- places ---- */
 
-/* With the arena locked. @used counts words, or slots; 0 is never given out. */
-static int place_of(struct saferring_segment_family *family,
-		    struct saferring_segment_series *series, uint32_t *used,
-		    uint32_t most)
+/* What is given out, under the arena's lock; 0 is never given out. */
+static uint32_t words_used, slots_used;
+
+int sr_metric_find(const struct saferring_segment_family *family,
+		   struct saferring_segment_series *series)
 {
-	const bool histogram = family->type == SAFERRING_METRIC_HISTOGRAM;
-	int number = sr_family_add(family);
+	const int number = sr_family_add(family);
 
 	if (number < 0)
 		return number;
 	series->family = (uint32_t)number;
-	number = sr_series_find(series);
-	if (number >= 0)
+	return sr_series_find(series);
+}
+
+int sr_metric_place(const struct saferring_segment_family *family,
+		    struct saferring_segment_series *series, uint32_t words)
+{
+	int number = sr_metric_find(family, series);
+
+	if (number != -ENOENT)
 		return number;
-	if (*used == most)
+	if (words_used + words > SAFERRING_COUNTERS_MAX)
 		return -ENOSPC;
-	series->group =
-		histogram ? SR_GROUP_DISTRIBUTION + *used + 1 : SR_GROUP_THREAD;
-	series->first = histogram ? 0 : *used + 1;
-	series->words = histogram ? SR_HISTOGRAM_WORDS : 1;
+	series->group = SR_GROUP_THREAD;
+	series->first = words_used + 1;
+	series->words = 1;
 	number = sr_series_add(series);
-	if (number < 0)
-		return number;
-	++*used;
-	if (histogram) {
-		sr_group_set_words(series->group, SR_HISTOGRAM_WORDS);
-		sr_shard_share(series->group);
-	}
+	if (number >= 0)
+		words_used += words;
 	return number;
 }
 
-static int fail_place(const char *operation, const char *name, int code,
-		      uint32_t most)
+static int place_distribution(const struct saferring_segment_family *family,
+			      struct saferring_segment_series *series)
+{
+	int number = sr_metric_find(family, series);
+
+	if (number != -ENOENT)
+		return number;
+	if (slots_used == SAFERRING_DISTRIBUTIONS_MAX)
+		return -ENOSPC;
+	series->group = SR_GROUP_DISTRIBUTION + slots_used + 1;
+	series->words = SR_HISTOGRAM_WORDS;
+	number = sr_series_add(series);
+	if (number < 0)
+		return number;
+	slots_used++;
+	sr_group_set_words(series->group, SR_HISTOGRAM_WORDS);
+	sr_shard_share(series->group);
+	return number;
+}
+
+int sr_metric_fail(const char *operation, const char *name, int code,
+		   uint32_t most)
 {
 	struct sr_fault fault = {
 		.code = code,
@@ -244,26 +265,25 @@ static int fail_place(const char *operation, const char *name, int code,
 /* Returns the word or slot of a metric that is there now, or -errno. */
 static int create(const char *operation, const void *options, uint32_t type)
 {
-	static uint32_t words, slots;
 	const bool histogram = type == SAFERRING_METRIC_HISTOGRAM;
-	const uint32_t most = histogram ? SAFERRING_DISTRIBUTIONS_MAX
-					: SAFERRING_COUNTERS_MAX;
 	struct saferring_segment_series series = { 0 };
 	struct saferring_segment_family family = { .type = type };
-	int number = describe(operation, options, &family, &series);
+	int number = sr_metric_describe(operation, options, &family, &series);
 
 	if (number)
 		return number;
 	number = sr_arena_lock();
 	if (!number) {
-		number = place_of(&family, &series, histogram ? &slots : &words,
-				  most);
+		number = histogram ? place_distribution(&family, &series)
+				   : sr_metric_place(&family, &series, 1);
 		if (number >= 0)
 			series = *sr_series_get(number);
 		sr_arena_unlock();
 	}
 	if (number < 0)
-		return fail_place(operation, family.name, number, most);
+		return sr_metric_fail(operation, family.name, number,
+				      histogram ? SAFERRING_DISTRIBUTIONS_MAX
+						: SAFERRING_COUNTERS_MAX);
 	return (int)(histogram ? series.group - SR_GROUP_DISTRIBUTION
 			       : series.first);
 }

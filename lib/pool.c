@@ -437,7 +437,7 @@ static void count_buffers(struct saferring_pool *pool,
 	stats->regions = pool->region_count;
 	stats->buffer_size = pool->buffer_size;
 	count_states(pool, stats);
-	stats->waits = __atomic_load_n(&pool->waits, __ATOMIC_RELAXED);
+	stats->waits = saferring_word_get(&pool->words->waits);
 	stats->waiting = __atomic_load_n(&pool->waiting, __ATOMIC_RELAXED);
 	stats->exhausted = saferring_word_get(&pool->words->exhausted);
 	stats->misuses = saferring_word_get(&pool->words->misuses);

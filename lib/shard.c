@@ -69,8 +69,7 @@ void sr_shard_share(unsigned int group)
 	shared[index_of(group)] = sr_block_take(group, "", false);
 }
 
-/* The thread's place or the shared one; NULL if there is no such metric. */
-static uint64_t *place(unsigned int group)
+uint64_t *sr_place(unsigned int group)
 {
 	const unsigned int index = index_of(group);
 	uint64_t *words = NULL;
@@ -86,7 +85,7 @@ void saferring_counter_add_slow(uint32_t word, uint64_t more)
 	uint64_t *words;
 
 	if (!sr_arena_lock()) {
-		words = place(SR_GROUP_THREAD);
+		words = sr_place(SR_GROUP_THREAD);
 		if (words)
 			saferring_word_add(&words[word % SAFERRING_SHARD_WORDS],
 					   more);
@@ -106,7 +105,7 @@ void saferring_distribution_record_slow(uint32_t slot, uint64_t value)
 	void *words;
 
 	if (!sr_arena_lock()) {
-		words = place(group_of(slot));
+		words = sr_place(group_of(slot));
 		if (words)
 			saferring_histogram_record(words, value);
 		sr_arena_unlock();

@@ -148,6 +148,28 @@ void sr_shard_forget(void);
 /* With the arena locked: the place that threads without one share. */
 void sr_shard_share(unsigned int group);
 
+/* With the arena locked: the thread's place, or what those without one share. */
+uint64_t *sr_place(unsigned int group);
+
+/* ---- metric.c ---- */
+
+/* Family and series of what a program asks for. Returns 0 or -EINVAL. */
+int sr_metric_describe(const char *operation, const void *options,
+		       struct saferring_segment_family *family,
+		       struct saferring_segment_series *series);
+/* With the arena locked: a series that is there. Returns its number, or -errno. */
+int sr_metric_find(const struct saferring_segment_family *family,
+		   struct saferring_segment_series *series);
+/*
+ * With the arena locked: the series of that family and labels, in words of the
+ * group SR_GROUP_THREAD if it is new. Returns its number, or -errno.
+ */
+int sr_metric_place(const struct saferring_segment_family *family,
+		    struct saferring_segment_series *series, uint32_t words);
+/* Record why there is no metric. */
+int sr_metric_fail(const char *operation, const char *name, int code,
+		   uint32_t most);
+
 /* ---- snapshot.c, collect.c ---- */
 
 /*
@@ -225,7 +247,7 @@ int sr_account_ring_define(void);
 /* With the arena locked. */
 int sr_account_pool_define(void);
 
-/* ---- tracker.c ---- */
+/* ---- account_region.c ---- */
 
 /* Words of the group of the process: what failed, by reason, then memory. */
 #define SR_REASONS 128
@@ -250,10 +272,11 @@ struct sr_process_words {
 	struct sr_memory_words page[SR_PAGE_SIZES];
 	uint64_t created;
 	uint64_t destroyed;
+	struct sr_memory_words tracker[SAFERRING_TRACKERS_MAX];
 };
 
 /* With the arena locked. */
-int sr_tracker_define(void);
+int sr_account_region_define(void);
 struct sr_process_words *sr_process_words(void);
 
 #endif /* SAFERRING_STATS_H */

@@ -1,207 +1,176 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Tracker: how much memory the regions have, and had at most: in all, by node,
- * by size of page, and each of them.
+ * Tracker: what is in use now is a gauge like any other, with a word behind it
+ * that says how much of the thread's part the others know of. What they know
+ * is summed up under the arena's lock, and its highest sum is the peak.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "account.h"
 #include "stats.h"
 
 #define WORD(member) ((uint32_t)(offsetof(struct sr_process_words, member) / 8))
 
-/* The block of the process, and the arena that it lies in. */
-static struct sr_process_words *process;
-static const unsigned char *process_of;
-
-struct sr_process_words *sr_process_words(void)
-{
-	const struct sr_view view = sr_arena_view();
-
-	if (process_of != view.base) {
-		process = (void *)sr_block_take(SR_GROUP_PROCESS, "", false);
-		process_of = view.base;
-	}
-	return process;
-}
+/* Under the arena's lock: by word of the gauge: its number, from 1 on. */
+static uint8_t number_of[SAFERRING_SHARD_WORDS];
+static uint8_t trackers;
 
 /* ---- names ---- */
 
-static int define_pair(const int family[2], uint32_t first, bool sparse,
-		       const struct saferring_label *label, size_t count)
+/* "_peak" goes before the unit. Returns 0, or -EINVAL: no room for it. */
+static int name_peak(const struct saferring_segment_family *family,
+		     struct saferring_segment_family *peak)
 {
-	int error = sr_define_series(family[0], SR_GROUP_PROCESS, first, sparse,
-				     label, count);
+	const size_t unit = *family->unit ? strlen(family->unit) + 1 : 0;
+	const size_t stem = strlen(family->name) - unit;
 
-	if (error < 0)
-		return error;
-	return sr_define_series(family[1], SR_GROUP_PROCESS, first + 1, sparse,
-				label, count);
+	*peak = *family;
+	if (stem + strlen("_peak") + unit >= sizeof(peak->name))
+		return sr_fail_argument("tracker_create",
+					"name \"%s\" has no room for \"_peak\"",
+					family->name);
+	snprintf(peak->name, sizeof(peak->name), "%.*s_peak%s", (int)stem,
+		 family->name, family->name + stem);
+	snprintf(peak->help, sizeof(peak->help),
+		 "The most that there was of %s", family->name);
+	return 0;
 }
 
-static int define_nodes(void)
+/* With the arena locked. */
+static int add_peak(const struct saferring_segment_family *peak,
+		    const struct saferring_segment_series *gauge)
 {
-	const int family[2] = {
-		sr_define_family(SAFERRING_METRIC_GAUGE, "memory_node_bytes",
-				 "bytes", 0, "Memory of regions, by NUMA node"),
-		sr_define_family(SAFERRING_METRIC_GAUGE,
-				 "memory_node_peak_bytes", "bytes", 0,
-				 "The most that there was on the node"),
-	};
-	struct saferring_label label = { .key = "node" };
-	char name[16];
-	int node, error = 0;
+	struct saferring_segment_series series = *gauge;
+	int number = sr_family_add(peak);
 
-	for (node = 0; node < SR_NODES && error >= 0; node++) {
-		snprintf(name, sizeof(name), "%d", node);
-		label.value = name;
-		error = define_pair(family, WORD(node) + 2 * (uint32_t)node,
-				    true, &label, 1);
+	if (number < 0)
+		return number;
+	series.family = (uint32_t)number;
+	series.group = SR_GROUP_PROCESS;
+	series.first = WORD(tracker) + 2U * trackers + 1;
+	series.words = 1;
+	if (sr_series_find(&series) >= 0)
+		return -EEXIST;
+	return sr_series_add(&series);
+}
+
+/* The word of one that is there. A mere gauge has no word behind it. */
+static int known(int number)
+{
+	const uint32_t word = sr_series_get(number)->first;
+
+	return number_of[word] ? (int)word : -EEXIST;
+}
+
+/* With the arena locked. Returns the word, or -errno. */
+static int place(const struct saferring_segment_family *family,
+		 const struct saferring_segment_family *peak,
+		 struct saferring_segment_series *series)
+{
+	int number = sr_metric_find(family, series);
+
+	if (number >= 0)
+		return known(number);
+	if (number != -ENOENT)
+		return number;
+	if (trackers == SAFERRING_TRACKERS_MAX)
+		return -ENOSPC;
+	number = add_peak(peak, series);
+	if (number >= 0)
+		number = sr_metric_place(family, series, 2);
+	if (number < 0)
+		return number;
+	number_of[series->first] = ++trackers;
+	return (int)series->first;
+}
+
+int saferring_tracker_create(const struct saferring_metric_options *options,
+			     saferring_tracker *tracker)
+{
+	static const char operation[] = "tracker_create";
+	struct saferring_segment_series series = { 0 };
+	struct saferring_segment_family peak, family = {
+		.type = SAFERRING_METRIC_GAUGE,
+	};
+	int word;
+
+	if (!tracker)
+		return sr_fail_argument(operation, "no place for a tracker");
+	word = sr_metric_describe(operation, options, &family, &series);
+	if (!word)
+		word = name_peak(&family, &peak);
+	if (word)
+		return word;
+	word = sr_arena_lock();
+	if (!word) {
+		word = place(&family, &peak, &series);
+		sr_arena_unlock();
 	}
-	label.value = "none";
-	return error < 0 ? error
-			 : define_pair(family, WORD(unbound), true, &label, 1);
-}
-
-static int define_pages(void)
-{
-	const int family[2] = {
-		sr_define_family(SAFERRING_METRIC_GAUGE, "memory_page_bytes",
-				 "bytes", 0,
-				 "Memory of regions, by size of its pages"),
-		sr_define_family(
-			SAFERRING_METRIC_GAUGE, "memory_page_peak_bytes",
-			"bytes", 0,
-			"The most that there was in pages of the size"),
-	};
-	struct saferring_label label = { .key = "page_size" };
-	char name[24];
-	int shift, error = 0;
-
-	for (shift = 12; shift < SR_PAGE_SIZES && error >= 0; shift++) {
-		snprintf(name, sizeof(name), "%llu", 1ULL << shift);
-		label.value = name;
-		error = define_pair(family, WORD(page) + 2 * (uint32_t)shift,
-				    true, &label, 1);
-	}
-	return error;
-}
-
-static int define_totals(void)
-{
-	const int family[2] = {
-		sr_define_family(SAFERRING_METRIC_GAUGE, "memory_bytes",
-				 "bytes", 0, "Memory of all regions"),
-		sr_define_family(SAFERRING_METRIC_GAUGE, "memory_peak_bytes",
-				 "bytes", 0,
-				 "The most that all regions had together"),
-	};
-	int error = define_pair(family, WORD(memory), false, NULL, 0);
-
-	if (error >= 0)
-		error = sr_define_series(
-			sr_define_family(SAFERRING_METRIC_COUNTER,
-					 "regions_created", "", 0,
-					 "Regions created"),
-			SR_GROUP_PROCESS, WORD(created), false, NULL, 0);
-	if (error >= 0)
-		error = sr_define_series(
-			sr_define_family(SAFERRING_METRIC_COUNTER,
-					 "regions_destroyed", "", 0,
-					 "Regions destroyed"),
-			SR_GROUP_PROCESS, WORD(destroyed), false, NULL, 0);
-	if (error >= 0)
-		error = sr_define_series(
-			sr_define_family(SAFERRING_METRIC_GAUGE, "region_bytes",
-					 "bytes", 0, "Memory of a region"),
-			SR_GROUP_REGION, 0, true, NULL, 0);
-	return error;
-}
-
-int sr_tracker_define(void)
-{
-	int error;
-
-	sr_group_set_words(SR_GROUP_REGION, 1);
-	error = define_totals();
-	if (error >= 0)
-		error = define_nodes();
-	return error < 0 ? error : define_pages();
+	if (word < 0)
+		return sr_metric_fail(operation, family.name, word,
+				      SAFERRING_TRACKERS_MAX);
+	tracker->word = (uint32_t)word;
+	return 0;
 }
 
 /* ---- counting ---- */
 
-static void change(struct sr_memory_words *words, uint64_t more)
+/* With the arena locked: the others are told of a change. */
+static void tell(uint32_t word, uint64_t change)
 {
-	saferring_word_add(&words->now, more);
-	if (words->now > words->most)
-		saferring_word_set(&words->most, words->now);
-}
+	struct sr_process_words *process = sr_process_words();
+	struct sr_memory_words *known;
 
-static unsigned int log2_of(size_t size)
-{
-	const unsigned int shift = 63 - (unsigned int)__builtin_clzll(
-						(unsigned long long)size | 1);
-
-	return SR_MIN(shift, SR_PAGE_SIZES - 1U);
-}
-
-static void count(const struct saferring_region *region, bool gone)
-{
-	struct sr_process_words *words = sr_process_words();
-	const uint64_t more = gone ? -(uint64_t)region->length : region->length;
-	const int node = SR_MIN(region->node, SR_NODES - 1);
-
-	if (!words)
+	if (!process || !number_of[word])
 		return;
-	saferring_word_add(gone ? &words->destroyed : &words->created, 1);
-	change(&words->memory, more);
-	change(node < 0 ? &words->unbound : &words->node[node], more);
-	change(&words->page[log2_of(region->page_size)], more);
+	known = &process->tracker[number_of[word] - 1];
+	saferring_word_add(&known->now, change);
+	if ((int64_t)known->now > (int64_t)known->most)
+		saferring_word_set(&known->most, known->now);
 }
 
-static void write_labels(const struct saferring_region *region, char *labels,
-			 size_t length)
+static void add(uint32_t word, uint64_t more)
 {
-	char node[16], page_size[24];
+	uint64_t *shard = sr_place(SR_GROUP_THREAD);
+	uint64_t change;
 
-	snprintf(node, sizeof(node), "%d", region->node);
-	snprintf(page_size, sizeof(page_size), "%zu", region->page_size);
-	sr_labels_write(labels, length,
-			(struct saferring_label[]){
-				{ "region", region->name },
-				{ "backend", saferring_backend_name(
-						     region->backend->kind) },
-				{ "node", region->node < 0 ? "none" : node },
-				{ "page_size", page_size },
-			},
-			4);
-}
-
-uint64_t *sr_account_region(const struct saferring_region *region)
-{
-	char labels[sizeof(((struct saferring_segment_block *)0)->labels)];
-	uint64_t *mark;
-
-	write_labels(region, labels, sizeof(labels));
-	if (sr_arena_lock())
-		return NULL;
-	count(region, false);
-	mark = sr_block_take(SR_GROUP_REGION, labels, false);
-	if (mark)
-		saferring_word_set(mark, region->length);
-	sr_arena_unlock();
-	return mark;
-}
-
-void sr_account_region_gone(const struct saferring_region *region,
-			    uint64_t *mark)
-{
-	if (sr_arena_lock())
+	if (!shard)
 		return;
-	count(region, true);
-	if (mark)
-		sr_block_free(mark);
-	sr_arena_unlock();
+	saferring_word_add(&shard[word], more);
+	change = shard[word] - shard[word + 1];
+	if (change + SAFERRING_TRACKER_GRAIN <= 2 * SAFERRING_TRACKER_GRAIN)
+		return;
+	tell(word, change);
+	saferring_word_set(&shard[word + 1], shard[word]);
+}
+
+void saferring_tracker_add_slow(uint32_t word, int64_t more)
+{
+	const int saved_errno = errno;
+
+	word %= SAFERRING_SHARD_WORDS;
+	if (word && !sr_arena_lock()) {
+		add(word, (uint64_t)more);
+		sr_arena_unlock();
+	}
+	errno = saved_errno;
+}
+
+int64_t saferring_tracker_read(saferring_tracker tracker, int64_t *peak)
+{
+	const uint32_t word = tracker.word % SAFERRING_SHARD_WORDS;
+	const struct sr_process_words *process;
+	int64_t now = 0, most = 0;
+
+	if (number_of[word] && !sr_arena_lock()) {
+		process = sr_process_words();
+		now = (int64_t)sr_group_sum(SR_GROUP_THREAD, word);
+		if (process)
+			most = (int64_t)process->tracker[number_of[word] - 1]
+				       .most;
+		sr_arena_unlock();
+	}
+	if (peak)
+		*peak = now > most ? now : most;
+	return now;
 }

@@ -250,6 +250,7 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 
 	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
 		sr_account_stamp(ring);
+	sr_account_entering(ring);
 	result = enter(ring, min, timeout_ns);
 	taken = ring->flushes ? queued :
 				io_uring_smp_load_acquire(head) - before;
@@ -263,7 +264,7 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 		drop_requests(ring);
 	}
 	ring->stats.submitted += taken - requests;
-	sr_account_enter(&ring->stats, ring->words);
+	sr_account_enter(ring);
 	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <time.h>
+#include "account.h"
 #include "internal.h"
 
 /*
@@ -36,7 +37,7 @@ static void enqueue(struct saferring_pool *pool, struct sr_waiter *waiter)
 		link = &(*link)->next;
 	*link = waiter;
 	__atomic_store_n(&pool->waiting, pool->waiting + 1, __ATOMIC_RELAXED);
-	sr_count(&pool->waits);
+	sr_count(&pool->words->waits);
 	set_slot(pool, SR_SLOT_NONE);
 }
 

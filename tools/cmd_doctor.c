@@ -175,24 +175,18 @@ static const char *backend_cure(const struct saferring_probe *probe, int kind)
 	}
 }
 
-static void look_at_backend(struct report *report, int kind)
+/* What is worse than what is used need not work. */
+static enum state backend_state(const struct saferring_probe *probe, int kind)
 {
-	const struct saferring_probe *probe = &report->probe;
-	const char *reason = probe->backend_reason[kind];
-	const bool chosen = kind == probe->backend;
-	struct finding *finding;
+	if (kind == probe->backend)
+		return STATE_GOOD;
+	return kind < probe->backend ? STATE_LESS : STATE_NOTE;
+}
 
-	finding = add(report, saferring_backend_name(kind),
-		      *reason  ? STATE_LESS
-		      : chosen ? STATE_GOOD
-			       : STATE_NOTE);
-	if (*reason) {
-		SAY(finding->choice, "not used");
-		SAY(finding->reason, "%s", reason);
-		SAY(finding->cure, "%s", backend_cure(probe, kind));
-		return;
-	}
-	SAY(finding->choice, chosen ? "memory comes from here" : "usable");
+/* Whatever can be told of memory that can be used. */
+static void tell_backend(const struct saferring_probe *probe, int kind,
+			 struct finding *finding)
+{
 	if (kind == SAFERRING_BACKEND_MODULE && !probe->module)
 		SAY(finding->reason,
 		    "ABI %u, %llu of %llu MiB of the quota used",
@@ -205,6 +199,26 @@ static void look_at_backend(struct report *report, int kind)
 		    (unsigned long long)probe->hugetlb_total);
 	if (kind == SAFERRING_BACKEND_THP)
 		SAY(finding->reason, "policy: %s", probe->thp);
+}
+
+static void look_at_backend(struct report *report, int kind)
+{
+	const struct saferring_probe *probe = &report->probe;
+	const enum state state = backend_state(probe, kind);
+	const char *reason = probe->backend_reason[kind];
+	struct finding *finding;
+
+	finding = add(report, saferring_backend_name(kind), state);
+	if (!*reason) {
+		SAY(finding->choice,
+		    state == STATE_GOOD ? "memory comes from here" : "usable");
+		tell_backend(probe, kind, finding);
+		return;
+	}
+	SAY(finding->choice, "not used");
+	SAY(finding->reason, "%s", reason);
+	if (state == STATE_LESS)
+		SAY(finding->cure, "%s", backend_cure(probe, kind));
 }
 
 static void look_at_memory(struct report *report)

@@ -189,7 +189,8 @@ static int repeat(struct saferring_segment *segment,
 
 static void add_process(struct table *table, const struct process *process)
 {
-	char pid[16], completed[32], flight[32], memory[32], misuses[32];
+	char pid[16], completed[32], flight[32], workers[16], memory[32],
+		misuses[32];
 	struct summary summary;
 
 	summarise(process, &summary);
@@ -197,12 +198,13 @@ static void add_process(struct table *table, const struct process *process)
 	format_value(completed, sizeof(completed), (double)summary.completed,
 		     "", 0);
 	format_value(flight, sizeof(flight), (double)summary.in_flight, "", 0);
+	snprintf(workers, sizeof(workers), "%u", summary.workers);
 	format_value(memory, sizeof(memory), (double)summary.memory, "bytes",
 		     0);
 	format_value(misuses, sizeof(misuses), summary.misuses, "", 0);
 	table_row(table, summary.misuses ? COLOUR_BAD : COLOUR_NONE,
 		  (const char *[]){ pid, summary.program, completed, flight,
-				    memory, misuses });
+				    workers, memory, misuses });
 }
 
 static int list(void)
@@ -212,6 +214,7 @@ static int list(void)
 		{ .head = "PROGRAM" },
 		{ .head = "COMPLETED", .right = true },
 		{ .head = "IN FLIGHT", .right = true },
+		{ .head = "WORKERS", .right = true },
 		{ .head = "MEMORY", .right = true },
 		{ .head = "MISUSES", .right = true },
 	};
@@ -224,7 +227,7 @@ static int list(void)
 		return status;
 	if (!processes.count)
 		printf("no process uses the library\n");
-	table = processes.count ? table_new(columns, 6) : NULL;
+	table = processes.count ? table_new(columns, 7) : NULL;
 	for (number = 0; number < processes.count; number++)
 		add_process(table, &processes.process[number]);
 	if (processes.count)

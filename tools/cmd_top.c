@@ -47,10 +47,10 @@ static void format_line(const struct line *line, char *text, size_t length)
 	format_value(memory, sizeof(memory), (double)summary->memory, "bytes",
 		     0);
 	snprintf(text, length,
-		 "%8d %-16.16s %12s %14s %9lld %10s %12s %10s %8.0f", line->pid,
-		 summary->program, operations, bytes,
-		 (long long)summary->in_flight, p99, memory, errors,
-		 summary->misuses);
+		 "%8d %-16.16s %12s %14s %9lld %7u %10s %12s %10s %8.0f",
+		 line->pid, summary->program, operations, bytes,
+		 (long long)summary->in_flight, summary->workers, p99, memory,
+		 errors, summary->misuses);
 }
 
 static const char *heads(void)
@@ -58,9 +58,9 @@ static const char *heads(void)
 	static char text[160];
 
 	snprintf(text, sizeof(text),
-		 "%8s %-16s %12s %14s %9s %10s %12s %10s %8s", "PID", "PROGRAM",
-		 "OPERATIONS", "BYTES", "IN FLIGHT", "P99", "MEMORY", "ERRORS",
-		 "MISUSES");
+		 "%8s %-16s %12s %14s %9s %7s %10s %12s %10s %8s", "PID",
+		 "PROGRAM", "OPERATIONS", "BYTES", "IN FLIGHT", "WORKERS",
+		 "P99", "MEMORY", "ERRORS", "MISUSES");
 	return text;
 }
 

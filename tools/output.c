@@ -95,18 +95,19 @@ int table_print(struct table *table)
 static void scale(char *to, size_t length, double value, double step,
 		  const char *const *prefixes, const char *unit)
 {
+	const char *gap;
 	size_t prefix = 0;
 
 	while (fabs(value) >= step && prefixes[prefix + 1]) {
 		value /= step;
 		prefix++;
 	}
+	gap = *prefixes[prefix] || *unit ? " " : "";
 	if (prefix == 0 && value == floor(value))
-		snprintf(to, length, "%.0f%s%s", value, *unit ? " " : "", unit);
+		snprintf(to, length, "%.0f%s%s", value, gap, unit);
 	else
-		snprintf(to, length,
-			 fabs(value) < 10 ? "%.2f %s%s" : "%.1f %s%s", value,
-			 prefixes[prefix], unit);
+		snprintf(to, length, "%.*f%s%s%s", fabs(value) < 10 ? 2 : 1,
+			 value, gap, prefixes[prefix], unit);
 }
 
 static void format_time(char *to, size_t length, double seconds)

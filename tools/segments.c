@@ -175,6 +175,39 @@ static double p99_of(const struct saferring_snapshot *snapshot)
 	return (double)saferring_histogram_percentile(&all, 99) / 1e9;
 }
 
+/*
+ * What io_uring cannot do without waiting it leaves to threads of its own, which
+ * bear this name.
+ */
+static unsigned int count_workers(int pid)
+{
+	static const char name[] = "iou-wrk-";
+	char path[sizeof("/proc//task/") + 2 * 24 + sizeof("/comm")];
+	char comm[32] = "";
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *directory;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		if (!is_number(entry->d_name))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/comm", pid,
+			 entry->d_name);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fgets(comm, sizeof(comm), file))
+			count += !strncmp(comm, name, strlen(name));
+		fclose(file);
+	}
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
 /* Rates since the look before; without one, since the process began. */
 void summarise(const struct process *process, struct summary *summary)
 {
@@ -206,8 +239,8 @@ void summarise(const struct process *process, struct summary *summary)
 	summary->completed =
 		sum(process->now, "saferring_operations_completed");
 	summary->in_flight =
-		(int64_t)(sum(process->now, "saferring_operations_queued") -
-			  summary->completed);
+		(int64_t)sum(process->now, "saferring_ring_in_flight");
+	summary->workers = count_workers(process->pid);
 	summary->memory = sum(process->now, "saferring_memory_bytes");
 	saferring_snapshot_free(delta);
 }

@@ -40,6 +40,7 @@ struct summary {
 	double errors;
 	double misuses;
 	int64_t in_flight;
+	unsigned int workers; /* threads of the kernel's that do its I/O */
 	uint64_t memory;
 	uint64_t completed;
 	double p99; /* seconds, 0 if nobody measures */

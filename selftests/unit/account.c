@@ -39,6 +39,17 @@ static uint64_t since(const char *name, const char *label)
 	return sum;
 }
 
+static uint64_t now(const char *name, const char *label)
+{
+	struct saferring_snapshot *snapshot;
+	uint64_t sum;
+
+	must(saferring_snapshot_take(&snapshot));
+	sum = saferring_snapshot_sum(snapshot, name, label);
+	saferring_snapshot_free(snapshot);
+	return sum;
+}
+
 static void expect_since(const char *name, const char *label, uint64_t value)
 {
 	const uint64_t is = since(name, label);
@@ -84,6 +95,7 @@ static void operations_are_counted_by_kind(void **unused)
 	assert_int_equal(read_at(stage, wrong, 0), -EBADF);
 	must(saferring_ring_nop(stage->ring, 0));
 	finish(stage->ring);
+	assert_int_equal(now("saferring_ring_in_flight", NULL), 0);
 
 	expect_since("saferring_operations_queued", "operation=\"read\"", 4);
 	expect_since("saferring_operations_completed", "operation=\"read\"", 4);
@@ -143,17 +155,6 @@ static void every_misuse_is_counted_by_its_reason(void **unused)
 	expect_since("saferring_failures", "class=\"refusal\"", 1);
 	stage_down(stage);
 	expect_since("saferring_ring_misuses", NULL, 1);
-}
-
-static uint64_t now(const char *name, const char *label)
-{
-	struct saferring_snapshot *snapshot;
-	uint64_t sum;
-
-	must(saferring_snapshot_take(&snapshot));
-	sum = saferring_snapshot_sum(snapshot, name, label);
-	saferring_snapshot_free(snapshot);
-	return sum;
 }
 
 static void memory_is_tracked_now_and_at_most(void **unused)
@@ -277,6 +278,29 @@ static void latency_is_from_submit_to_reap(void **unused)
 	stage_down(stage);
 }
 
+static void what_the_kernel_has_is_in_flight(void **unused)
+{
+	struct stage *stage = stage_up(16, 8, STAGE_RING);
+	struct saferring_completion done;
+	int ends[2];
+
+	(void)unused;
+	assert_int_equal(pipe(ends), 0);
+	must(saferring_ring_read(stage->ring, ends[0], get(stage->pool), 0, 8,
+				 0, 0));
+	assert_int_equal(now("saferring_ring_in_flight", NULL), 0);
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	assert_int_equal(now("saferring_ring_in_flight", NULL), 1);
+	assert_int_equal(write(ends[1], "12345678", 8), 8);
+	done = finish(stage->ring);
+	assert_int_equal(done.result, 8);
+	assert_int_equal(now("saferring_ring_in_flight", NULL), 0);
+	put(stage->pool, done.buffer);
+	close(ends[0]);
+	close(ends[1]);
+	stage_down(stage);
+}
+
 /* ---- rings that come and go while others look on ---- */
 
 static void totals_survive_the_rings(void **unused)
@@ -313,6 +337,7 @@ int main(void)
 		TEST(memory_is_tracked_now_and_at_most),
 		TEST(pools_count_what_caches_do_not_serve),
 		TEST(latency_is_from_submit_to_reap),
+		TEST(what_the_kernel_has_is_in_flight),
 		TEST(totals_survive_the_rings),
 	};
 

@@ -252,6 +252,63 @@ static void there_are_at_most_31_distributions(void **unused)
 			 SAFERRING_DISTRIBUTIONS_MAX);
 }
 
+#define CROWD 160
+
+static pthread_barrier_t barrier;
+
+static void *record_everywhere(void *argument)
+{
+	saferring_distribution each;
+	uint64_t value;
+
+	for (value = 0; value < 20; value++)
+		for (each.slot = 1; each.slot <= SAFERRING_DISTRIBUTIONS_MAX;
+		     each.slot++)
+			saferring_distribution_record(each, value);
+	/* All are there until all have recorded. */
+	pthread_barrier_wait(&barrier);
+	return argument;
+}
+
+static uint64_t recorded(uint32_t slot)
+{
+	const saferring_distribution each = { slot };
+	static struct saferring_histogram histogram;
+
+	assert_int_equal(saferring_distribution_read(each, &histogram), 0);
+	return saferring_histogram_count(&histogram);
+}
+
+/* Their places would take more memory than there is for all. */
+static void threads_without_room_share_a_place(void **unused)
+{
+	struct saferring_segment_info info = { .size = sizeof(info) };
+	uint64_t before[SAFERRING_DISTRIBUTIONS_MAX + 1];
+	pthread_t thread[CROWD];
+	pthread_attr_t small;
+	unsigned int number;
+	int error = 0;
+
+	(void)unused;
+	for (number = 1; number <= SAFERRING_DISTRIBUTIONS_MAX; number++)
+		before[number] = recorded(number);
+	pthread_barrier_init(&barrier, NULL, CROWD);
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 1 << 17);
+	for (number = 0; number < CROWD; number++)
+		error |= pthread_create(&thread[number], &small,
+					record_everywhere, NULL);
+	assert_int_equal(error, 0);
+	for (number = 0; number < CROWD; number++)
+		pthread_join(thread[number], NULL);
+	assert_int_equal(saferring_segment_info(NULL, &info), 0);
+	assert_true(info.used > info.length / 10 * 9);
+	for (number = 1; number <= SAFERRING_DISTRIBUTIONS_MAX; number++)
+		assert_int_equal(recorded(number), before[number] + CROWD * 20);
+	pthread_attr_destroy(&small);
+	pthread_barrier_destroy(&barrier);
+}
+
 static void there_are_at_most_255_counters(void **unused)
 {
 	struct saferring_label label = { "number", NULL };
@@ -289,6 +346,7 @@ int main(void)
 		TEST(gauges_go_below_zero),
 		TEST(a_gauge_goes_down_in_another_thread),
 		TEST(there_are_at_most_31_distributions),
+		TEST(threads_without_room_share_a_place),
 		TEST(there_are_at_most_255_counters),
 	};
 

@@ -12,8 +12,8 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 # By test: the functions that it replaces.
 UNIT_WRAP_module := open ioctl mmap
 UNIT_WRAP_quarantine := sr_uring_cancel_all
-UNIT_WRAP_steady := malloc calloc realloc mmap
 UNIT_WRAP_submit := io_uring_submit
+UNIT_WRAP_warm := malloc calloc realloc mmap
 
 # By test: what it is linked with besides.
 UNIT_LIBS_exposition := -ljansson

@@ -1,187 +1,447 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a ring does once it is warm allocates nothing, whatever the operation.
+ * Steady state: once everything is set up, the library allocates nothing, takes
+ * no page fault, calls the kernel for io_uring_enter() alone, and executes no
+ * locked instruction in a single thread. Each test shows besides that it would
+ * notice.
  */
 #include <fcntl.h>
-#include <linux/openat2.h>
+#include <linux/io_uring.h>
+#include <signal.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
 #include "common.h"
-#include "wrap.h"
 
-#define DEPTH 16U
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define INSTRUMENTED 1
+#else
+#define INSTRUMENTED 0
+#endif
 
-static unsigned int allocations;
+#define BATCH 8
 
-void *__wrap_malloc(size_t size)
-{
-	allocations++;
-	return __real_malloc(size);
-}
+/* ---- what is done, and what could be done wrong with it ---- */
 
-void *__wrap_calloc(size_t count, size_t size)
-{
-	allocations++;
-	return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	allocations++;
-	return __real_realloc(old, size);
-}
-
-void *__wrap_mmap(void *address, size_t length, int prot, int flags, int fd,
-		  off_t offset)
-{
-	allocations++;
-	return __real_mmap(address, length, prot, flags, fd, offset);
-}
-
-struct tools {
-	struct stage *stage;
-	struct saferring_batch *batch;
-	int file, ends[2];
+enum plant {
+	NOTHING,
+	ALLOCATION,
+	FAULT,
+	SYSTEM_CALL,
+	LOCK,
 };
 
-static void put_all(struct tools *tools, unsigned int count)
-{
-	while (count--) {
-		const struct saferring_completion c =
-			next_of(tools->stage->ring);
+static struct stage *stage;
+static int zero;
+static char *fresh;
+static unsigned int word;
 
-		if (c.pool)
-			put(c.pool, c.buffer);
+static void misbehave(enum plant plant)
+{
+	switch (plant) {
+	case NOTHING:
+		break;
+	case ALLOCATION: {
+		void *volatile block = malloc(32);
+
+		free(block);
+		break;
+	}
+	case FAULT:
+		*fresh = 1;
+		fresh += sysconf(_SC_PAGESIZE);
+		break;
+	case SYSTEM_CALL:
+		syscall(SYS_getppid);
+		break;
+	case LOCK:
+		__atomic_add_fetch(&word, 1, __ATOMIC_SEQ_CST);
+		break;
 	}
 }
 
-static struct saferring_range range_of(struct tools *tools)
+/* Get, use, submit, wait, use, put: what a program does all day. */
+static void work(enum plant plant)
 {
-	return (struct saferring_range){ get(tools->stage->pool), 0, 64 };
-}
+	struct saferring_completion done[BATCH];
+	saferring_buffer buffers[BATCH];
+	int number, got, have = 0;
 
-static void transfer(struct tools *tools)
-{
-	struct saferring_ring *ring = tools->stage->ring;
-	struct saferring_range ranges[2];
+	for (number = 0; number < BATCH / 2; number++)
+		if (saferring_buffer_get(stage->pool, &buffers[number]))
+			_exit(11);
+	if (saferring_buffer_get_many(stage->pool, buffers + BATCH / 2,
+				      BATCH / 2) != BATCH / 2)
+		_exit(12);
+	for (number = 0; number < BATCH; number++) {
+		char *data = saferring_buffer_data(stage->pool,
+						   buffers[number]);
 
-	ranges[0] = range_of(tools);
-	assert_int_equal(saferring_ring_write(ring, tools->file,
-					      ranges[0].buffer, 0, 64, 0, 1),
-			 0);
-	ranges[0] = range_of(tools);
-	ranges[1] = range_of(tools);
-	assert_int_equal(saferring_ring_readv(ring, tools->file, ranges, 2, 0,
-					      2),
-			 0);
-	ranges[0] = range_of(tools);
-	assert_int_equal(saferring_ring_send(ring, tools->ends[0], ranges, 0,
-					     3),
-			 0);
-	ranges[0] = range_of(tools);
-	assert_int_equal(saferring_ring_recv(ring, tools->ends[1], ranges, 0,
-					     4),
-			 0);
-	put_all(tools, 5);
-}
-
-static void name(struct tools *tools)
-{
-	const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC };
-	struct saferring_completion c;
-
-	assert_int_equal(saferring_ring_open(tools->stage->ring, AT_FDCWD,
-					     "/dev/null", &how,
-					     SAFERRING_SLOT_NONE, 1),
-			 0);
-	c = next_of(tools->stage->ring);
-	assert_true(c.result >= 0);
-	assert_int_equal(saferring_ring_close(tools->stage->ring, c.result, 1),
-			 0);
-	put_all(tools, 1);
-}
-
-static void end_early(struct tools *tools)
-{
-	struct saferring_ring *ring = tools->stage->ring;
-	struct saferring_completion c;
-
-	assert_int_equal(saferring_ring_read(ring, tools->ends[0],
-					     get(tools->stage->pool), 0, 8, -1,
-					     1),
-			 0);
-	assert_int_equal(saferring_ring_submit(ring), 1);
-	assert_int_equal(saferring_ring_drop(ring, saferring_ring_find(ring,
-								       1)),
-			 0);
-	assert_int_equal(saferring_ring_wait(ring, &c, 1, 1,
-					     SAFERRING_FOREVER),
-			 0);
-	assert_int_equal(saferring_ring_timeout(ring, 1, 0, 0, 1), 0);
-	put_all(tools, 1);
-}
-
-static void in_order(struct tools *tools)
-{
-	struct saferring_ring *ring = tools->stage->ring;
-	unsigned int number;
-
-	for (number = 0; number < 4; number++) {
-		assert_int_equal(saferring_ring_nop(ring, number), 0);
-		assert_int_equal(saferring_batch_add(tools->batch), number);
-		if (number)
-			assert_int_equal(saferring_batch_after(tools->batch,
-							       number, 0, 0),
-					 0);
+		*data = 1;
+		if (saferring_ring_read(stage->ring, zero, buffers[number], 0,
+					BUFFER_SIZE, 0, 0))
+			_exit(13);
 	}
-	assert_int_equal(saferring_batch_submit(tools->batch), 1);
-	put_all(tools, 4);
-	assert_int_equal(saferring_batch_reset(tools->batch), 0);
+	misbehave(plant);
+	while (have < BATCH) {
+		got = saferring_ring_wait(stage->ring, done + have,
+					  (unsigned int)(BATCH - have), 1,
+					  SAFERRING_FOREVER);
+		if (got < 0)
+			_exit(14);
+		have += got;
+	}
+	for (number = 0; number < BATCH; number++) {
+		const char *data = saferring_buffer_data(stage->pool,
+							 done[number].buffer);
+
+		if (*data || done[number].result != BUFFER_SIZE)
+			_exit(15);
+		buffers[number] = done[number].buffer;
+	}
+	for (number = 0; number < BATCH / 2; number++)
+		if (saferring_buffer_put(stage->pool, buffers[number]))
+			_exit(16);
+	if (saferring_buffer_put_many(stage->pool, buffers + BATCH / 2,
+				      BATCH / 2) != BATCH / 2)
+		_exit(17);
 }
 
-static void a_round(struct tools *tools)
+static void warm_up(void)
 {
-	transfer(tools);
-	name(tools);
-	end_early(tools);
-	in_order(tools);
+	int round;
+
+	for (round = 0; round < 200; round++)
+		work(NOTHING);
 }
 
-static void a_warm_ring_allocates_nothing(void **state)
+static int up(void **state)
 {
-	struct tools tools = { .stage = stage_up(0, DEPTH, STAGE_RING) };
-	unsigned int round, before;
+	(void)state;
+	if (INSTRUMENTED)
+		return 0;
+	stage = stage_up(0, 2 * BATCH, STAGE_RING);
+	zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	fresh = mmap(NULL, 64 << 12, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(zero >= 0);
+	assert_true(fresh != MAP_FAILED);
+	warm_up();
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	if (INSTRUMENTED)
+		return 0;
+	close(zero);
+	stage_down(stage);
+	return 0;
+}
+
+/* Depths allocate nothing either, but they fault, lock and protect. */
+static void only_uninstrumented(void)
+{
+	if (INSTRUMENTED)
+		SKIP("a sanitizer does all of it itself");
+	if (getenv("UNIT_WRAPPER"))
+		SKIP("what runs the program does all of it itself");
+	if (depth_of(stage->pool) != SAFERRING_DEPTH_FAST)
+		SKIP("a depth does it on purpose");
+}
+
+/* ---- allocations ---- */
+
+static unsigned long allocations;
+
+#if !INSTRUMENTED
+/* All of the process come by here, also those of shared libraries. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+	allocations++;
+	return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	allocations++;
+	return __libc_calloc(count, size);
+}
+
+void *realloc(void *block, size_t size)
+{
+	allocations++;
+	return __libc_realloc(block, size);
+}
+
+int posix_memalign(void **block, size_t alignment, size_t size)
+{
+	allocations++;
+	*block = __libc_memalign(alignment, size);
+	return *block ? 0 : ENOMEM;
+}
+#endif
+
+static unsigned long count_allocations(enum plant plant)
+{
+	const unsigned long before = allocations;
+	int round;
+
+	for (round = 0; round < 1000; round++)
+		work(plant);
+	return allocations - before;
+}
+
+static void nothing_is_allocated(void **state)
+{
+	(void)state;
+	only_uninstrumented();
+	assert_int_equal(count_allocations(NOTHING), 0);
+	assert_int_equal(count_allocations(ALLOCATION), 1000);
+}
+
+/* ---- page faults ---- */
+
+static long count_faults(enum plant plant, int rounds)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_THREAD, &before);
+	while (rounds--)
+		work(plant);
+	getrusage(RUSAGE_THREAD, &after);
+	return after.ru_minflt + after.ru_majflt - before.ru_minflt -
+	       before.ru_majflt;
+}
+
+static void no_page_fault_is_taken(void **state)
+{
+	(void)state;
+	only_uninstrumented();
+	assert_int_equal(count_faults(NOTHING, 1000), 0);
+	assert_true(count_faults(FAULT, 20) >= 20);
+}
+
+/* ---- a process that is watched ---- */
+
+#define MARK SYS_getpgid
+
+/* The work lies between two system calls that nobody makes else. */
+static void watched(enum plant plant)
+{
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(10);
+	raise(SIGSTOP);
+	syscall(MARK, 0);
+	work(plant);
+	work(plant);
+	syscall(MARK, 0);
+	_exit(0);
+}
+
+/*
+ * A child cannot use its parent's ring, so it makes its own. Returns 0 if
+ * nobody may be watched here.
+ */
+static pid_t start_watched(enum plant plant)
+{
+	pid_t child;
+	int status;
+
+	fflush(NULL);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		alarm(60);
+		stage = stage_up(0, 2 * BATCH, STAGE_RING);
+		warm_up();
+		watched(plant);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 10)
+		return 0;
+	assert_true(WIFSTOPPED(status));
+	ptrace(PTRACE_SETOPTIONS, child, NULL,
+	       (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+	return child;
+}
+
+static void finish_watched(pid_t child)
+{
+	int status;
+
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+}
+
+#if defined(__x86_64__)
+static struct user_regs_struct registers_of(pid_t child)
+{
+	struct user_regs_struct registers;
+
+	assert_int_equal(ptrace(PTRACE_GETREGS, child, NULL, &registers), 0);
+	return registers;
+}
+
+/* Go on to the next system call's beginning. Returns its number. */
+static long next_call(pid_t child)
+{
+	long number;
+	int status, half;
+
+	for (half = 0; half < 2; half++) {
+		assert_int_equal(ptrace(PTRACE_SYSCALL, child, NULL, NULL), 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (!WIFSTOPPED(status))
+			fail_msg("the child ended with status %#x", status);
+		if (!half)
+			number = (long)registers_of(child).orig_rax;
+	}
+	return number;
+}
+
+static void count_calls(enum plant plant, unsigned int *enters,
+			unsigned int *others)
+{
+	const pid_t child = start_watched(plant);
+	long number;
+
+	*enters = 0;
+	*others = 0;
+	if (!child)
+		SKIP("no process may be traced here");
+	while (next_call(child) != MARK)
+		;
+	for (number = next_call(child); number != MARK;
+	     number = next_call(child)) {
+		if (number == SYS_io_uring_enter)
+			++*enters;
+		else
+			++*others;
+	}
+	finish_watched(child);
+}
+
+static void no_system_call_but_io_uring_enter_is_made(void **state)
+{
+	unsigned int enters, others;
 
 	(void)state;
-	if (!saferring_ring_supports(tools.stage->ring,
-				     SAFERRING_OPERATION_CLOSE))
-		SKIP("%s", saferring_error_last()->what);
-	tools.file = pattern_file(128);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-				    tools.ends),
-			 0);
-	assert_int_equal(saferring_batch_create(tools.stage->ring, 4, 0,
-						&tools.batch),
-			 0);
-	assert_true(allocations > 0);
-	for (round = 0; round < 10; round++)
-		a_round(&tools);
-	before = allocations;
-	for (round = 0; round < 1000; round++)
-		a_round(&tools);
-	assert_int_equal(allocations, before);
-	assert_int_equal(saferring_batch_destroy(tools.batch), 0);
-	assert_all_back(tools.stage->pool);
-	close(tools.file);
-	close(tools.ends[0]);
-	close(tools.ends[1]);
-	stage_down(tools.stage);
+	only_uninstrumented();
+	count_calls(NOTHING, &enters, &others);
+	assert_int_equal(others, 0);
+	assert_in_range(enters, 2, 2 * BATCH);
+	count_calls(SYSTEM_CALL, &enters, &others);
+	assert_int_equal(others, 2);
 }
+
+/* ---- locked instructions ---- */
+
+static bool is_prefix(unsigned char byte)
+{
+	return byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0x26 ||
+	       byte == 0x64 || byte == 0x65 || byte == 0x66 || byte == 0x67 ||
+	       byte == 0xf2 || byte == 0xf3;
+}
+
+/* A lock prefix, or an exchange with memory, which is locked without one. */
+static bool is_locked(pid_t child, unsigned long long at)
+{
+	unsigned char bytes[8];
+	size_t place = 0;
+	long text = ptrace(PTRACE_PEEKTEXT, child, (void *)at, NULL);
+
+	memcpy(bytes, &text, sizeof(text));
+	while (place < 4 && is_prefix(bytes[place]))
+		place++;
+	if (bytes[place] == 0xf0)
+		return true;
+	if ((bytes[place] & 0xf0) == 0x40)
+		place++;
+	return (bytes[place] == 0x86 || bytes[place] == 0x87) &&
+	       bytes[place + 1] < 0xc0;
+}
+
+static bool is_mark(pid_t child, const struct user_regs_struct *registers)
+{
+	const long text = ptrace(PTRACE_PEEKTEXT, child,
+				 (void *)registers->rip, NULL);
+
+	return (text & 0xffff) == 0x050f && registers->rax == MARK;
+}
+
+/* Step from the one mark to the other. */
+static void count_locks(enum plant plant, unsigned int *steps,
+			unsigned int *locks)
+{
+	const pid_t child = start_watched(plant);
+	struct user_regs_struct registers;
+	int status;
+
+	*steps = 0;
+	*locks = 0;
+	if (!child)
+		SKIP("no process may be traced here");
+	while (next_call(child) != MARK)
+		;
+	for (;;) {
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL),
+				 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSTOPPED(status));
+		registers = registers_of(child);
+		if (is_mark(child, &registers))
+			break;
+		++*steps;
+		*locks += is_locked(child, registers.rip);
+	}
+	finish_watched(child);
+}
+
+static void no_locked_instruction_is_executed(void **state)
+{
+	unsigned int steps, locks;
+
+	(void)state;
+	only_uninstrumented();
+	count_locks(NOTHING, &steps, &locks);
+	assert_int_equal(locks, 0);
+	/* Two rounds of work cannot take fewer. */
+	assert_in_range(steps, 500, 1000000);
+	count_locks(LOCK, &steps, &locks);
+	assert_int_equal(locks, 2);
+}
+#else
+static void no_system_call_but_io_uring_enter_is_made(void **state)
+{
+	(void)state;
+	SKIP("knows the registers of x86-64 only");
+}
+
+static void no_locked_instruction_is_executed(void **state)
+{
+	(void)state;
+	SKIP("knows the instructions of x86-64 only");
+}
+#endif
 
 int main(void)
 {
+#define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_warm_ring_allocates_nothing),
+		T(nothing_is_allocated),
+		T(no_page_fault_is_taken),
+		T(no_system_call_but_io_uring_enter_is_made),
+		T(no_locked_instruction_is_executed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
