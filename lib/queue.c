@@ -191,11 +191,11 @@ static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
 		sr_state_of(ring, draft->last)->next =
 			sr_record_number(part);
 	draft->last = part;
-	__atomic_store_n(&part->kind, draft->kind, __ATOMIC_RELAXED);
+	sr_record_set_kind(part, draft->kind,
+			   SR_SPECIAL_SLOW | (first ? 0 : SR_SPECIAL_PART));
 	__atomic_store_n(&part->length, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&part->word, word, __ATOMIC_RELAXED);
 	part->pool = pool;
-	part->special = SR_SPECIAL_SLOW | (first ? 0 : SR_SPECIAL_PART);
 	return part;
 }
 
@@ -212,9 +212,9 @@ static int add_buffer(struct sr_draft *draft, struct saferring_pool *pool,
 		return sr_fail_depth(ring, draft->kind);
 	if (sr_is_last(pool, word))
 		return sr_fail_last(ring, pool, word, draft->kind);
+	draft->deep |= pool->depth != NULL;
 	sr_tag_store(tag, word + SR_TO_KERNEL);
 	*part = add_record(draft, word + SR_TO_KERNEL, pool);
-	draft->deep |= pool->depth != NULL;
 	return 0;
 }
 
@@ -449,7 +449,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 {
 	struct saferring_ring *ring = draft->ring;
 	struct sr_operation *part = draft->operation;
-	int error = draft->deep ? leave(draft) : 0;
+	int error = SAFERRING_UNLIKELY(draft->deep) ? leave(draft) : 0;
 
 	if (error) {
 		give_entry_back(ring);

@@ -286,8 +286,12 @@ static void open_short_ways(struct saferring_ring *ring)
 		struct sr_attachment *attachment = &ring->attachment[number];
 		const struct saferring_pool *pool = attachment->pool;
 
-		if (!pool->depth && attachment->regions == pool->regions_max)
+		if (pool->depth || attachment->regions != pool->regions_max)
+			continue;
+		if (attachment->one_piece && pool->fast.base)
 			ring->by_pool[pool->id] = attachment;
+		else
+			ring->by_pool_many[pool->id] = attachment;
 	}
 }
 
