@@ -12,6 +12,7 @@
 #if SRING_HAVE_FOLIO_BACKEND
 
 #include <linux/anon_inodes.h>
+#include <linux/mempolicy.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -54,8 +55,29 @@ static vm_fault_t sring_folio_fault(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
+#ifdef CONFIG_NUMA
+/*
+ * The memory stays where it is, so NUMA balancing has no business here: it leaves
+ * alone what has a policy of its own that does not ask for it (MPOL_F_MOF).
+ */
+static struct mempolicy sring_folio_policy = {
+	.refcnt = ATOMIC_INIT(1),
+	.mode = MPOL_LOCAL,
+};
+
+static struct mempolicy *sring_folio_get_policy(struct vm_area_struct *vma,
+						unsigned long address,
+						pgoff_t *interleave)
+{
+	return &sring_folio_policy;
+}
+#endif
+
 static const struct vm_operations_struct sring_folio_vm_ops = {
 	.fault = sring_folio_fault,
+#ifdef CONFIG_NUMA
+	.get_policy = sring_folio_get_policy,
+#endif
 };
 
 static const struct file_operations sring_folio_fops = {
@@ -135,7 +157,7 @@ static struct file *sring_folio_file(struct sring_region *region)
 		return file;
 	/* The core maps by PMD only what i_size covers. */
 	i_size_write(file_inode(file), region->length);
-	/* A mapping that asks for ZONE_DMA is left alone by NUMA balancing. */
+	/* What can only be in ZONE_DMA, if there is one, is not migrated. */
 	mapping_set_gfp_mask(file->f_mapping, GFP_KERNEL | GFP_DMA);
 	return file;
 }

@@ -5,8 +5,10 @@
  * Of a region's pages none may be exchanged for another.
  */
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "safer_ring_test.h"
 #include "cgroup.h"
@@ -237,6 +239,82 @@ TEST_F(memory, a_change_of_the_cpuset_moves_other_pages_and_next_regions_only)
 	if (WEXITSTATUS(status) == 100)
 		SKIP(return, "no cpuset controller in " SR_GROUP);
 	EXPECT_EQ(0, status);
+	EXPECT_TRUE(unharmed(self));
+}
+
+static long long hint_faults(void)
+{
+	char text[16384];
+
+	sr_file_write("/proc/sys/vm/stat_refresh", "1");
+	if (sr_file_read("/proc/vmstat", text, sizeof(text)) <= 0)
+		return -1;
+	return sr_value(text, "\nnuma_hint_faults ");
+}
+
+/*
+ * Touch every page over and over until NUMA balancing has made @wanted accesses
+ * fault, or for so many seconds. Return: how many were made to.
+ */
+static long long faults_of_balancing(const char *map, long long wanted,
+				     int seconds)
+{
+	long long before = hint_faults(), now = before;
+	time_t end = time(NULL) + seconds;
+
+	while (now - before < wanted && time(NULL) < end) {
+		unsigned int i;
+		size_t at;
+
+		for (i = 0; i < 2000; i++)
+			for (at = 0; at < LENGTH; at += PAGE)
+				(void)*(const volatile char *)(map + at);
+		now = hint_faults();
+	}
+	return now - before;
+}
+
+/* Of a program with one thread, only pages far from it are made to fault. */
+static void *sleep_for_ever(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+TEST_F_TIMEOUT(memory, numa_balancing_comes_to_other_pages_and_not_to_regions,
+	       120)
+{
+	/* Those of the program itself are fewer. */
+	const long long many = LENGTH / PAGE / 2;
+	struct safer_ring_alloc a = sr_request(LENGTH);
+	char *other, *map;
+	pthread_t thread;
+
+	if (hint_faults() < 0 ||
+	    sr_file_write("/proc/sys/kernel/numa_balancing", "1"))
+		SKIP(return, "this kernel or machine has no NUMA balancing");
+	sr_file_write("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms",
+		      "10");
+	sr_file_write("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
+		      "50");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, sleep_for_ever, NULL));
+	other = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, other);
+	madvise(other, LENGTH, MADV_NOHUGEPAGE);
+	memset(other, 1, LENGTH);
+	if (faults_of_balancing(other, many, 20) < many)
+		SKIP(return, "NUMA balancing does not come by");
+	munmap(other, LENGTH);
+	/* Single pages, of which each would fault by itself. */
+	a.order_max = 0;
+	ASSERT_EQ(0, sr_ioctl(self->dev, SAFER_RING_ALLOC, &a));
+	map = sr_map(self->dev, LENGTH, a.mmap_offset);
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 1, LENGTH);
+	EXPECT_GT(many, faults_of_balancing(map, many, 5));
+	munmap(map, LENGTH);
 	EXPECT_TRUE(unharmed(self));
 }
 
