@@ -12,6 +12,7 @@
 #if SRING_HAVE_FOLIO_BACKEND
 
 #include <linux/anon_inodes.h>
+#include <linux/mempolicy.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -57,13 +58,18 @@ static vm_fault_t sring_folio_fault(struct vm_fault *vmf)
 #ifdef CONFIG_NUMA
 /*
  * The memory stays where it is, so NUMA balancing has no business here: it leaves
- * alone what has no policy that asks for it.
+ * alone what has a policy of its own that does not ask for it (MPOL_F_MOF).
  */
+static struct mempolicy sring_folio_policy = {
+	.refcnt = ATOMIC_INIT(1),
+	.mode = MPOL_LOCAL,
+};
+
 static struct mempolicy *sring_folio_get_policy(struct vm_area_struct *vma,
 						unsigned long address,
 						pgoff_t *interleave)
 {
-	return NULL;
+	return &sring_folio_policy;
 }
 #endif
 
