@@ -249,7 +249,20 @@ void sr_account_stamp(struct saferring_ring *ring)
 	}
 }
 
-/* The records are free again by now, but what they were stamped with stays. */
+/* So many operations that were submitted together. */
+static void note_latencies(struct saferring_ring *ring, uint64_t ticks,
+			   unsigned int count)
+{
+	if (count)
+		saferring_histogram_record_many(ring->latency,
+						saferring_clock_ns(ticks),
+						count);
+}
+
+/*
+ * The records are free again by now, but what they were stamped with stays.
+ * Those of a batch have one stamp, and most come back together.
+ */
 void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
 			  unsigned int end)
 {
@@ -257,7 +270,8 @@ void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
 	const unsigned int mask = *cq->kring_mask;
 	const uint64_t now = saferring_clock_ticks();
 	const struct io_uring_cqe *cqe;
-	uint64_t index;
+	unsigned int count = 0;
+	uint64_t index, since = 0;
 
 	for (; first != end; first++) {
 		cqe = &cq->cqes[(first & mask) << ring->wide];
@@ -265,8 +279,12 @@ void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
 		if (!(cqe->user_data & SR_KEY_MARK) || index >= ring->depth ||
 		    cqe->flags & IORING_CQE_F_MORE)
 			continue;
-		saferring_histogram_record(
-			ring->latency,
-			saferring_clock_ns(now - ring->stamp[index]));
+		if (ring->stamp[index] != since) {
+			note_latencies(ring, now - since, count);
+			since = ring->stamp[index];
+			count = 0;
+		}
+		count++;
 	}
+	note_latencies(ring, now - since, count);
 }
