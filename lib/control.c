@@ -31,13 +31,12 @@ int saferring_ring_nop(struct saferring_ring *ring, uint64_t user_data)
 	sqe = sr_uring_next(ring);
 	operation = sr_record_take(ring);
 	*sqe = (struct io_uring_sqe){ .user_data = operation->key };
-	__atomic_store_n(&operation->kind, SAFERRING_OPERATION_NOP,
-			 __ATOMIC_RELAXED);
+	sr_record_set_kind(operation, SAFERRING_OPERATION_NOP,
+			   SR_SPECIAL_BARE);
 	__atomic_store_n(&operation->word, SR_WORD_NONE, __ATOMIC_RELAXED);
 	__atomic_store_n(&operation->length, 0, __ATOMIC_RELAXED);
 	operation->user_data = user_data;
 	operation->pool = NULL;
-	operation->special = SR_SPECIAL_BARE;
 	sr_account_queued(ring->words, SAFERRING_OPERATION_NOP);
 	ring->queued++;
 	return 0;

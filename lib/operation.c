@@ -14,24 +14,65 @@
 
 /* ---- queueing ---- */
 
+/*
+ * struct sr_entry - an SQE of a read or write, in larger pieces than
+ * struct io_uring_sqe
+ */
+struct sr_entry {
+	uint32_t opcode; /* with flags and priority of 0 */
+	int32_t fd;
+	uint64_t offset;
+	uint64_t address;
+	uint64_t length; /* with flags of 0 */
+	uint64_t user_data;
+	uint64_t index; /* of the fixed buffer; the fields behind it are 0 */
+	uint64_t rest[2];
+};
+
+_Static_assert(sizeof(struct sr_entry) == sizeof(struct io_uring_sqe) &&
+		       offsetof(struct sr_entry, length) ==
+			       offsetof(struct io_uring_sqe, len) &&
+		       offsetof(struct sr_entry, index) ==
+			       offsetof(struct io_uring_sqe, buf_index),
+	       "an entry is an SQE");
+
+/*
+ * Field by field, each store as wide as it can be: what lies beside a field in
+ * its 8 bytes is 0. Which end of them the field is at depends on the machine.
+ */
 static inline void fill_entry(struct io_uring_sqe *sqe, unsigned int opcode,
 			      int fd, const void *address, size_t length,
-			      uint64_t offset)
+			      uint64_t offset, uint32_t index)
 {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	struct sr_entry *entry = (struct sr_entry *)(void *)sqe;
+
+	entry->opcode = opcode;
+	entry->fd = fd;
+	entry->offset = offset;
+	entry->address = (uintptr_t)address;
+	entry->length = (uint32_t)length;
+	entry->index = (uint16_t)index;
+	entry->rest[0] = 0;
+	entry->rest[1] = 0;
+#else
 	*sqe = (struct io_uring_sqe){
 		.opcode = (uint8_t)opcode,
 		.fd = fd,
 		.off = offset,
 		.addr = (uintptr_t)address,
 		.len = (uint32_t)length,
+		.buf_index = (uint16_t)index,
 	};
+#endif
 }
 
 static inline bool in_buffer(const struct saferring_pool *pool, size_t start,
 			     size_t length)
 {
-	return length && start <= pool->buffer_size &&
-	       length <= pool->buffer_size - start;
+	/* A length of 0 is by 1 too large. */
+	return start <= pool->buffer_size &&
+	       length - 1 < pool->buffer_size - start;
 }
 
 /* From here on the buffer is the kernel's. */
@@ -42,17 +83,66 @@ static inline void give_away(struct sr_operation *operation,
 {
 	word += SR_TO_KERNEL;
 	sr_tag_store(tag, word);
-	__atomic_store_n(&operation->kind, kind, __ATOMIC_RELAXED);
+	sr_record_set_kind(operation, (unsigned int)kind, 0);
 	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
 	operation->user_data = user_data;
 	operation->pool = pool;
 	__atomic_store_n(&operation->length, (uint32_t)length,
 			 __ATOMIC_RELAXED);
-	operation->special = 0;
 }
 
 /*
- * Whatever the short way does not do: what is to be refused, registered files,
+ * Inline, so that each of the callers has its own with @kind and @many known.
+ * Returns false if this has to be done by a longer way, which finds out why; with
+ * the arguments left as they came, the caller can jump there.
+ */
+static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
+				  uint64_t word, size_t start, size_t length,
+				  uint64_t offset, uint64_t user_data,
+				  bool many)
+{
+	const struct sr_attachment *attachment;
+	struct saferring_pool *pool;
+	struct sr_operation *operation;
+	struct io_uring_sqe *sqe;
+	unsigned char *address;
+	uint32_t index;
+	uint64_t *tag;
+
+	if (SAFERRING_UNLIKELY(!ring))
+		return false;
+	attachment = (many ? ring->by_pool_many :
+			     ring->by_pool)[word >> SR_ID_SHIFT];
+	if (SAFERRING_UNLIKELY(!attachment || fd & SAFERRING_FILE_BIT))
+		return false;
+	pool = attachment->pool;
+	tag = saferring_buffer_tag(&pool->fast, word);
+	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
+			       !in_buffer(pool, start, length) ||
+			       !ring->free_count || sr_is_last(pool, word)))
+		return false;
+
+	if (many) {
+		address = sr_buffer_address(pool, word);
+		index = sr_fixed_index(attachment, word);
+	} else {
+		address = pool->fast.base +
+			  ((word & pool->fast.mask) << pool->fast.shift);
+		index = attachment->first[0];
+	}
+	sqe = sr_uring_next(ring);
+	fill_entry(sqe, ring->opcode[kind], fd, address + start, length, offset,
+		   index);
+	operation = sr_record_take(ring);
+	sqe->user_data = operation->key;
+	give_away(operation, pool, tag, word, kind, length, user_data);
+	sr_account_queued(ring->words, (unsigned int)kind);
+	ring->queued++;
+	return true;
+}
+
+/*
+ * Whatever the short ways do not do: what is to be refused, registered files,
  * rings whose entries are of another size, pools with a depth.
  */
 static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
@@ -70,63 +160,31 @@ static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 	return sr_queue(&draft, user_data);
 }
 
-static __attribute__((cold, noinline)) int
+/* Pools of several regions or fixed buffers have a way nearly as short. */
+static __attribute__((noinline)) int
 read_other(struct saferring_ring *ring, int fd, saferring_buffer buffer,
 	   size_t start, size_t length, uint64_t offset, uint64_t user_data)
 {
 	const struct saferring_range range = { buffer, start, length };
 
+	if (queue(ring, SAFERRING_OPERATION_READ, fd, buffer.word, start,
+		  length, offset, user_data, true))
+		return 0;
 	return queue_other(ring, SAFERRING_OPERATION_READ, fd, range, offset,
 			   user_data);
 }
 
-static __attribute__((cold, noinline)) int
+static __attribute__((noinline)) int
 write_other(struct saferring_ring *ring, int fd, saferring_buffer buffer,
 	    size_t start, size_t length, uint64_t offset, uint64_t user_data)
 {
 	const struct saferring_range range = { buffer, start, length };
 
+	if (queue(ring, SAFERRING_OPERATION_WRITE, fd, buffer.word, start,
+		  length, offset, user_data, true))
+		return 0;
 	return queue_other(ring, SAFERRING_OPERATION_WRITE, fd, range, offset,
 			   user_data);
-}
-
-/*
- * Inline, so that each of the two callers has its own with @kind known. Returns
- * false if this has to be done by the long way, which finds out why; with the
- * arguments left as they came, the caller can jump there.
- */
-static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
-				  uint64_t word, size_t start, size_t length,
-				  uint64_t offset, uint64_t user_data)
-{
-	const struct sr_attachment *attachment;
-	struct saferring_pool *pool;
-	struct sr_operation *operation;
-	struct io_uring_sqe *sqe;
-	uint64_t *tag;
-
-	if (SAFERRING_UNLIKELY(!ring))
-		return false;
-	attachment = ring->by_pool[word >> SR_ID_SHIFT];
-	if (SAFERRING_UNLIKELY(!attachment || fd & SAFERRING_FILE_BIT))
-		return false;
-	pool = attachment->pool;
-	tag = saferring_buffer_tag(&pool->fast, word);
-	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
-			       !in_buffer(pool, start, length) ||
-			       !ring->free_count || sr_is_last(pool, word)))
-		return false;
-
-	sqe = sr_uring_next(ring);
-	fill_entry(sqe, ring->opcode[kind], fd,
-		   sr_buffer_address(pool, word) + start, length, offset);
-	sqe->buf_index = (uint16_t)sr_fixed_index(attachment, word);
-	operation = sr_record_take(ring);
-	sqe->user_data = operation->key;
-	give_away(operation, pool, tag, word, kind, length, user_data);
-	sr_account_queued(ring->words, (unsigned int)kind);
-	ring->queued++;
-	return true;
 }
 
 int saferring_ring_read(struct saferring_ring *ring, int fd,
@@ -135,7 +193,7 @@ int saferring_ring_read(struct saferring_ring *ring, int fd,
 {
 	if (SAFERRING_LIKELY(queue(ring, SAFERRING_OPERATION_READ, fd,
 				   buffer.word, start, length, offset,
-				   user_data)))
+				   user_data, false)))
 		return 0;
 	return read_other(ring, fd, buffer, start, length, offset, user_data);
 }
@@ -146,7 +204,7 @@ int saferring_ring_write(struct saferring_ring *ring, int fd,
 {
 	if (SAFERRING_LIKELY(queue(ring, SAFERRING_OPERATION_WRITE, fd,
 				   buffer.word, start, length, offset,
-				   user_data)))
+				   user_data, false)))
 		return 0;
 	return write_other(ring, fd, buffer, start, length, offset, user_data);
 }

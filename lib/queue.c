@@ -191,11 +191,11 @@ static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
 		sr_state_of(ring, draft->last)->next =
 			sr_record_number(part);
 	draft->last = part;
-	__atomic_store_n(&part->kind, draft->kind, __ATOMIC_RELAXED);
+	sr_record_set_kind(part, draft->kind,
+			   SR_SPECIAL_SLOW | (first ? 0 : SR_SPECIAL_PART));
 	__atomic_store_n(&part->length, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&part->word, word, __ATOMIC_RELAXED);
 	part->pool = pool;
-	part->special = SR_SPECIAL_SLOW | (first ? 0 : SR_SPECIAL_PART);
 	return part;
 }
 
@@ -212,6 +212,7 @@ static int add_buffer(struct sr_draft *draft, struct saferring_pool *pool,
 		return sr_fail_depth(ring, draft->kind);
 	if (sr_is_last(pool, word))
 		return sr_fail_last(ring, pool, word, draft->kind);
+	draft->deep |= pool->depth != NULL;
 	sr_tag_store(tag, word + SR_TO_KERNEL);
 	*part = add_record(draft, word + SR_TO_KERNEL, pool);
 	return 0;
@@ -408,15 +409,6 @@ void sr_draft_file(struct sr_draft *draft, int fd)
 
 /* ---- pools with a depth ---- */
 
-static bool is_deep(const struct sr_draft *draft)
-{
-	const struct sr_operation *part = draft->operation;
-
-	while (part && !(part->pool && part->pool->depth))
-		part = sr_record_next(draft->ring, part);
-	return part;
-}
-
 /* The kernel has pinned the pages, and needs no mapping. */
 static bool is_pinned(const struct io_uring_sqe *sqe)
 {
@@ -424,7 +416,7 @@ static bool is_pinned(const struct io_uring_sqe *sqe)
 	       sqe->opcode == IORING_OP_WRITE_FIXED;
 }
 
-static int leave(struct sr_draft *draft)
+static __attribute__((cold, noinline)) int leave(struct sr_draft *draft)
 {
 	const struct io_uring_sqe *sqe = draft->sqe;
 	const struct sr_kind *kind = &sr_kinds[draft->kind];
@@ -457,7 +449,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 {
 	struct saferring_ring *ring = draft->ring;
 	struct sr_operation *part = draft->operation;
-	int error = is_deep(draft) ? leave(draft) : 0;
+	int error = SAFERRING_UNLIKELY(draft->deep) ? leave(draft) : 0;
 
 	if (error) {
 		give_entry_back(ring);

@@ -264,19 +264,27 @@ static void unpublish(struct saferring_ring *ring)
 	let_go_of_pools(ring);
 }
 
-/* Pools with a depth have more to be looked at than the short way does. */
-static void open_short_way(struct saferring_ring *ring)
+/*
+ * Pools with a depth take the long way, which has the hooks; and those that may
+ * grow, because not all of their buffers need be fixed ones.
+ */
+static void open_short_ways(struct saferring_ring *ring)
 {
-	unsigned int id;
+	size_t number;
 
-	ring->short_nop = !ring->wide && !ring->beside;
-	for (id = 0; id < SR_IDS && !ring->wide && !ring->beside; id++) {
-		struct sr_attachment *attachment = ring->attached[id];
+	if (ring->wide || ring->beside)
+		return;
+	ring->short_nop = true;
+	for (number = 0; number < ring->attachment_count; number++) {
+		struct sr_attachment *attachment = &ring->attachment[number];
+		const struct saferring_pool *pool = attachment->pool;
 
-		/* Not all buffers of a pool that may grow are fixed ones. */
-		if (attachment && !attachment->pool->depth &&
-		    attachment->regions == attachment->pool->regions_max)
-			ring->by_pool[id] = attachment;
+		if (pool->depth || attachment->regions != pool->regions_max)
+			continue;
+		if (attachment->one_piece && pool->fast.base)
+			ring->by_pool[pool->id] = attachment;
+		else
+			ring->by_pool_many[pool->id] = attachment;
 	}
 }
 
@@ -315,7 +323,7 @@ static int set_up(struct saferring_ring *ring,
 	error = open_ring(ring, options, uring);
 	if (error)
 		return error;
-	open_short_way(ring);
+	open_short_ways(ring);
 	return 0;
 }
 

@@ -44,6 +44,7 @@
  * @length: bytes asked for
  * @kind: enum saferring_operation
  * @special: SR_SPECIAL bits
+ * @both: to write the two at once
  *
  * An operation on several buffers has a record for each, linked by
  * sr_state.next; the first has the key of the SQE.
@@ -54,8 +55,13 @@ struct sr_operation {
 	uint64_t key;
 	struct saferring_pool *pool;
 	uint32_t length;
-	uint16_t kind;
-	uint16_t special;
+	union {
+		struct {
+			uint16_t kind;
+			uint16_t special;
+		};
+		uint32_t both;
+	};
 };
 
 /*
@@ -193,9 +199,10 @@ struct sr_watch {
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
  * @attached: by id of pool: its attachment, or NULL
- * @by_pool: the same, for READ and WRITE by their short way: of pools without
- *	a depth; all NULL if the
- *	ring's entries are of another size
+ * @by_pool: the same, for READ and WRITE by their short way: of pools in one
+ *	fixed buffer, without a depth; all NULL if the ring's entries are of
+ *	another size
+ * @by_pool_many: the same of other pools
  */
 struct saferring_ring {
 	struct io_uring uring;
@@ -250,6 +257,7 @@ struct saferring_ring {
 	struct saferring_ring *next;
 	struct sr_attachment *attached[SR_IDS];
 	struct sr_attachment *by_pool[SR_IDS];
+	struct sr_attachment *by_pool_many[SR_IDS];
 	char name[SR_NAME_MAX];
 	char reason[2 * SR_REASON_MAX];
 	char setup[2 * SR_REASON_MAX];
@@ -338,6 +346,18 @@ static inline uint32_t sr_record_number(const struct sr_operation *operation)
 static inline struct sr_operation *sr_record_take(struct saferring_ring *ring)
 {
 	return ring->free[--ring->free_count];
+}
+
+/* Others may look at the kind meanwhile. */
+static inline void sr_record_set_kind(struct sr_operation *operation,
+				      unsigned int kind, unsigned int special)
+{
+	const struct sr_operation value = {
+		.kind = (uint16_t)kind,
+		.special = (uint16_t)special,
+	};
+
+	__atomic_store_n(&operation->both, value.both, __ATOMIC_RELAXED);
 }
 
 /* The next use of the record has another key. */
@@ -445,6 +465,7 @@ int sr_ring_withdraw_all(struct saferring_ring *ring);
  * @address: of the first range
  * @length: of the first range
  * @fixed_index: of the fixed buffer that all ranges lie in, or -1
+ * @deep: a pool of one of them has a depth
  */
 struct sr_draft {
 	struct saferring_ring *ring;
@@ -456,6 +477,7 @@ struct sr_draft {
 	void *address;
 	size_t length;
 	int fixed_index;
+	bool deep;
 };
 
 /*
