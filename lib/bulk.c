@@ -7,31 +7,6 @@
 #include <string.h>
 #include "internal.h"
 
-/*
- * The tags are looked up one by one; the words that go from one array to another
- * go two at a time.
- */
-typedef uint64_t words __attribute__((vector_size(16), aligned(8), may_alias));
-#define WORDS (sizeof(words) / sizeof(uint64_t))
-
-static inline void copy_plus(uint64_t *to, const uint64_t *from, size_t count,
-			     uint64_t add)
-{
-	size_t place = 0;
-
-	for (; place + 4 * WORDS <= count; place += 4 * WORDS) {
-		words *out = (words *)(to + place);
-		const words *in = (const words *)(from + place);
-
-		out[0] = in[0] + add;
-		out[1] = in[1] + add;
-		out[2] = in[2] + add;
-		out[3] = in[3] + add;
-	}
-	for (; place < count; place++)
-		to[place] = from[place] + add;
-}
-
 /* The table of tags, and how a handle becomes a place in it. */
 struct table {
 	unsigned char *tags;
@@ -45,7 +20,7 @@ static inline struct saferring_tag *tag_of(struct table table, uint64_t handle)
 }
 
 /* From free to the program's, if it is free under the tag that the cache has. */
-static inline bool take(struct table table, uint64_t free_tag)
+static inline bool take(struct table table, uint64_t free_tag, uint64_t *to)
 {
 	const uint64_t handle = free_tag - SR_TO_FREE;
 	struct saferring_tag *tag = tag_of(table, handle);
@@ -53,11 +28,12 @@ static inline bool take(struct table table, uint64_t free_tag)
 	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != free_tag))
 		return false;
 	SAFERRING_STORE(tag->word, handle);
+	*to = handle;
 	return true;
 }
 
 static inline bool leave(struct table table, uint64_t handle, uint64_t step,
-			 uint64_t limit)
+			 uint64_t limit, uint64_t *to)
 {
 	struct saferring_tag *tag = tag_of(table, handle);
 
@@ -65,49 +41,52 @@ static inline bool leave(struct table table, uint64_t handle, uint64_t step,
 			       handle >= limit))
 		return false;
 	SAFERRING_STORE(tag->word, handle + step);
+	*to = handle + step;
 	return true;
 }
 
 /* Four at a time, because counting costs as much as what is counted. */
 static __attribute__((noinline)) size_t
-take_all(struct table table, const uint64_t *tags, size_t count)
+take_all(struct table table, const uint64_t *tags, uint64_t *to, size_t count)
 {
-	const uint64_t *at = tags, *const end = tags + count;
+	size_t done = 0;
 
-	for (; end - at >= 4; at += 4) {
-		if (!take(table, at[0]))
-			return (size_t)(at - tags);
-		if (!take(table, at[1]))
-			return (size_t)(at - tags) + 1;
-		if (!take(table, at[2]))
-			return (size_t)(at - tags) + 2;
-		if (!take(table, at[3]))
-			return (size_t)(at - tags) + 3;
+	for (; done + 4 <= count; done += 4, tags += 4, to += 4) {
+		if (!take(table, tags[0], to))
+			return done;
+		if (!take(table, tags[1], to + 1))
+			return done + 1;
+		if (!take(table, tags[2], to + 2))
+			return done + 2;
+		if (!take(table, tags[3], to + 3))
+			return done + 3;
 	}
-	while (at < end && take(table, *at))
-		at++;
-	return (size_t)(at - tags);
+	while (done < count && take(table, *tags++, to++))
+		done++;
+	return done;
 }
 
 static __attribute__((noinline)) size_t
-leave_all(struct table table, const uint64_t *handles, size_t count,
-	  uint64_t step, uint64_t limit)
+leave_all(struct table table, const uint64_t *handles, uint64_t *to,
+	  size_t count, const struct saferring_pool_fast *fast)
 {
-	const uint64_t *at = handles, *const end = handles + count;
+	const uint64_t step = fast->step_free;
+	const uint64_t limit = fast->limit_free - step;
+	size_t done = 0;
 
-	for (; end - at >= 4; at += 4) {
-		if (!leave(table, at[0], step, limit))
-			return (size_t)(at - handles);
-		if (!leave(table, at[1], step, limit))
-			return (size_t)(at - handles) + 1;
-		if (!leave(table, at[2], step, limit))
-			return (size_t)(at - handles) + 2;
-		if (!leave(table, at[3], step, limit))
-			return (size_t)(at - handles) + 3;
+	for (; done + 4 <= count; done += 4, handles += 4, to += 4) {
+		if (!leave(table, handles[0], step, limit, to))
+			return done;
+		if (!leave(table, handles[1], step, limit, to + 1))
+			return done + 1;
+		if (!leave(table, handles[2], step, limit, to + 2))
+			return done + 2;
+		if (!leave(table, handles[3], step, limit, to + 3))
+			return done + 3;
 	}
-	while (at < end && leave(table, *at, step, limit))
-		at++;
-	return (size_t)(at - handles);
+	while (done < count && leave(table, *handles++, step, limit, to++))
+		done++;
+	return done;
 }
 
 /*
@@ -122,12 +101,11 @@ static unsigned int get_cached(const struct saferring_pool *pool,
 	const uint64_t had = cache->count;
 	const size_t most = SR_MIN(had, count);
 	uint64_t *from = cache->tag + had - most;
-	const size_t got = take_all(table, from, most);
+	const size_t got = take_all(table, from, (uint64_t *)buffers, most);
 
 	/* The empty cache is everybody's, and not to be written to. */
 	if (!got)
 		return 0;
-	copy_plus((uint64_t *)buffers, from, got, (uint64_t)0 - SR_TO_FREE);
 	if (SAFERRING_UNLIKELY(got < most))
 		memmove(from, from + got, (most - got) * sizeof(*from));
 	SAFERRING_STORE(cache->count, had - got);
@@ -162,15 +140,14 @@ static unsigned int put_cached(const struct saferring_pool *pool,
 {
 	struct saferring_cache *cache = saferring_caches[pool->fast.slot];
 	const struct table table = { pool->fast.tags, pool->fast.mask };
-	const uint64_t had = cache->count, step = pool->fast.step_free;
+	const uint64_t had = cache->count;
 	const uint64_t room = cache->room > had ? cache->room - had : 0;
-	const uint64_t *handles = (const uint64_t *)buffers;
-	const size_t done = leave_all(table, handles, SR_MIN(room, count), step,
-				      pool->fast.limit_free - step);
+	const size_t done = leave_all(table, (const uint64_t *)buffers,
+				      cache->tag + had, SR_MIN(room, count),
+				      &pool->fast);
 
 	if (!done)
 		return 0;
-	copy_plus(cache->tag + had, handles, done, step);
 	SAFERRING_STORE(cache->count, had + done);
 	return (unsigned int)done;
 }

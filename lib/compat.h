@@ -23,15 +23,14 @@
 #endif
 
 /* There if the program is built with the address sanitizer. */
-extern void __asan_poison_memory_region(const void *address, size_t length)
-	__attribute__((weak));
-extern void __asan_unpoison_memory_region(const void *address, size_t length)
-	__attribute__((weak));
-extern void
-__asan_set_error_report_callback(void (*callback)(const char *text))
-	__attribute__((weak));
-extern void *__asan_get_report_address(void) __attribute__((weak));
-extern int __asan_get_report_access_type(void) __attribute__((weak));
+__attribute__((weak)) void __asan_poison_memory_region(const void *address,
+						       size_t length);
+__attribute__((weak)) void __asan_unpoison_memory_region(const void *address,
+							 size_t length);
+__attribute__((weak)) void
+__asan_set_error_report_callback(void (*callback)(const char *text));
+__attribute__((weak)) void *__asan_get_report_address(void);
+__attribute__((weak)) int __asan_get_report_access_type(void);
 
 #ifndef IORING_CQE_BUFFER_SHIFT
 #define IORING_CQE_BUFFER_SHIFT 16

@@ -143,10 +143,10 @@ int sr_check_alignment(struct saferring_pool *pool, const char *operation,
 			.operation = operation,
 			.kind = "pool",
 			.name = pool->name,
-			.cure = "make start, length and offset multiples of the device's block size",
+			.cure = "make start, length and offset multiples of the block size",
 			.limit = SR_BLOCK,
 		},
-		"address %#llx, length %zu, offset %llu: O_DIRECT takes whole blocks of %u bytes at least",
+		"address %#llx, length %zu, offset %llu: O_DIRECT takes blocks of %u",
 		(unsigned long long)address, length,
 		(unsigned long long)place, SR_BLOCK);
 	sr_report(saferring_error_last());

@@ -16,24 +16,22 @@
 
 static int fail_share(const char *operation, const char *name, int error)
 {
-	return sr_fail(&(struct sr_fault){
-			       .code = error,
-			       .reason = error == -EOPNOTSUPP ?
-						 SAFERRING_REASON_UNSUPPORTED :
-				       error == -ESTALE ?
-						 SAFERRING_REASON_REGION_GONE :
-						 SAFERRING_REASON_SYSTEM,
-			       .operation = operation,
-			       .kind = "region",
-			       .name = name,
-			       .cure = error == -EOPNOTSUPP ?
-					       "use the module's memory: load safer_ring, and force the backend" :
-					       NULL,
-		       },
-		       error == -EOPNOTSUPP ?
-			       "only memory of the module can be shared" :
-			       "the module does not share it: %s",
-		       strerror(-error));
+	struct sr_fault fault = {
+		.code = error,
+		.reason = SAFERRING_REASON_SYSTEM,
+		.operation = operation,
+		.kind = "region",
+		.name = name,
+	};
+
+	if (error == -ESTALE)
+		fault.reason = SAFERRING_REASON_REGION_GONE;
+	if (error != -EOPNOTSUPP)
+		return sr_fail(&fault, "the module does not share it: %s",
+			       strerror(-error));
+	fault.reason = SAFERRING_REASON_UNSUPPORTED;
+	fault.cure = "load safer_ring, and force the backend module";
+	return sr_fail(&fault, "only memory of the module can be shared");
 }
 
 int saferring_region_export(struct saferring_region *region, int *fd)

@@ -437,6 +437,112 @@ CASE(a_handle_of_the_future)
 	WRONG(READ(next));
 }
 
+/* ---- by other operations ---- */
+
+static void readv_two(struct scene *s, saferring_buffer one,
+		      saferring_buffer two)
+{
+	struct saferring_range ranges[2] = { { one, 0, 16 }, { two, 0, 16 } };
+
+	WRONG(ANYHOW(saferring_ring_readv(s->ring, s->zero, ranges, 2, 0, 0)));
+}
+
+CASE(a_vector_with_a_buffer_that_was_put)
+{
+	saferring_buffer good = take(s), bad = take(s);
+
+	give(s, bad);
+	readv_two(s, good, bad);
+}
+
+CASE(a_vector_with_a_buffer_in_flight)
+{
+	saferring_buffer good = take(s), bad = take(s);
+
+	stuck_read(s, bad);
+	readv_two(s, good, bad);
+}
+
+CASE(data_while_a_vector_is_in_flight)
+{
+	saferring_buffer one = take(s), two = take(s);
+
+	readv_two(s, one, two);
+	WRONG(DATA(two));
+}
+
+CASE(put_after_a_vector_was_queued)
+{
+	saferring_buffer one = take(s), two = take(s);
+
+	readv_two(s, one, two);
+	WRONG(PUT(one));
+}
+
+CASE(a_send_of_a_buffer_that_was_put)
+{
+	saferring_buffer b = take(s);
+	const struct saferring_range range = { b, 0, 16 };
+
+	give(s, b);
+	WRONG(ANYHOW(saferring_ring_send(s->ring, s->null, &range, 0, 0)));
+}
+
+CASE(a_receive_into_a_buffer_in_flight)
+{
+	saferring_buffer b = take(s);
+	const struct saferring_range range = { b, 0, 16 };
+
+	stuck_read(s, b);
+	WRONG(ANYHOW(saferring_ring_recv(s->ring, s->zero, &range, 0, 0)));
+}
+
+CASE(use_of_a_buffer_whose_operation_was_dropped)
+{
+	saferring_buffer b = take(s);
+
+	READ(b);
+	MUST(saferring_ring_drop(s->ring, saferring_ring_last(s->ring)));
+	WRONG(DATA(b));
+}
+
+CASE(a_bad_handle_among_many_that_are_put)
+{
+	saferring_buffer many[4];
+
+	MUST(saferring_buffer_get_many(s->pool, many, 4) - 4);
+	give(s, many[2]);
+	WRONG(ANYHOW(saferring_buffer_put_many(s->pool, many, 4)));
+}
+
+CASE(data_of_a_buffer_that_was_sent_away)
+{
+	struct saferring_ticket ticket;
+	saferring_buffer b = take(s);
+
+	MUST(saferring_buffer_send(s->pool, b, &ticket));
+	WRONG(DATA(b));
+}
+
+CASE(put_of_a_buffer_that_was_sent_away)
+{
+	struct saferring_ticket ticket;
+	saferring_buffer b = take(s);
+
+	MUST(saferring_buffer_send(s->pool, b, &ticket));
+	WRONG(PUT(b));
+}
+
+CASE(a_ticket_that_nobody_sent)
+{
+	struct saferring_ticket ticket;
+	saferring_buffer b = take(s), got;
+
+	MUST(saferring_buffer_send(s->pool, b, &ticket));
+	ticket.index++;
+	WRONG(ANYHOW(saferring_buffer_receive(s->pool, &ticket, &got)));
+}
+
 /* ---- the memory is gone ---- */
 
 static saferring_buffer without_memory(struct scene *s)
@@ -602,6 +708,17 @@ const struct misuse handle_misuses[] = {
 	FAST(data_of_a_handle_with_the_index_changed, GARBAGE),
 	FAST(a_handle_with_its_lowest_bits_changed, GARBAGE),
 	FAST(a_handle_of_the_future, GARBAGE),
+	FAST(a_vector_with_a_buffer_that_was_put, USE_AFTER_PUT),
+	FAST(a_vector_with_a_buffer_in_flight, DOUBLE_SUBMIT),
+	FAST(data_while_a_vector_is_in_flight, USE_AFTER_SUBMIT),
+	FAST(put_after_a_vector_was_queued, PUT_IN_FLIGHT),
+	FAST(a_send_of_a_buffer_that_was_put, USE_AFTER_PUT),
+	FAST(a_receive_into_a_buffer_in_flight, DOUBLE_SUBMIT),
+	FAST(use_of_a_buffer_whose_operation_was_dropped, USE_AFTER_SUBMIT),
+	FAST(a_bad_handle_among_many_that_are_put, DOUBLE_PUT),
+	FAST(data_of_a_buffer_that_was_sent_away, SENT),
+	FAST(put_of_a_buffer_that_was_sent_away, SENT),
+	SILENT(a_ticket_that_nobody_sent, BUSY),
 	FAST(data_after_revoke, REGION_GONE),
 	FAST(put_after_revoke, REGION_GONE),
 	FAST(a_read_after_revoke, REGION_GONE),

@@ -132,10 +132,12 @@ static int answer_export(struct safer_ring_export *request)
 	assert_int_equal(request->size, sizeof(*request));
 	assert_int_equal(request->flags, 0);
 	if (request->slot >= FAKE_SLOTS ||
-	    generations()[request->slot] != request->generation)
-		return ESTALE;
-	request->fd = memfd_create("export", MFD_CLOEXEC);
-	lseek(request->fd, request->slot, SEEK_SET);
+	    generations()[request->slot] != request->generation) {
+		module.share_error = ESTALE;
+	} else {
+		request->fd = memfd_create("export", MFD_CLOEXEC);
+		lseek(request->fd, request->slot, SEEK_SET);
+	}
 	return module.share_error;
 }
 
@@ -146,7 +148,7 @@ static int answer_import(struct safer_ring_import *request)
 
 	assert_int_equal(request->size, sizeof(*request));
 	if (slot < 0)
-		return EBADF;
+		module.share_error = EBADF;
 	if (module.share_error)
 		return module.share_error;
 	while (generations()[own] & 1)
@@ -673,6 +675,7 @@ static void what_cannot_be_shared_is_refused(void **state)
 	module.share_error = 0;
 	assert_int_equal(saferring_region_import(device, -1, NULL, &other),
 			 -EBADF);
+	module.share_error = 0;
 	assert_null(other);
 	assert_int_equal(saferring_region_revoke(region), 0);
 	assert_int_equal(saferring_region_export(region, &fd), -ESTALE);
