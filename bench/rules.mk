@@ -43,9 +43,9 @@ $(BENCH_DIR)/rival-mempool.so: bench/rival_mempool.c bench/rival.h
 
 .PHONY: bench-gate bench-baseline
 bench-gate: bench-program	## instructions an operation, against the baseline
-	$(Q)BUILD=$(BUILD) bench/gate
+	$(Q)BUILD=$(BUILD) bench/gate --ratios fit
 bench-baseline: bench-program	## make what is built the baseline
-	$(Q)BUILD=$(BUILD) bench/gate --update
+	$(Q)BUILD=$(BUILD) bench/gate --update --ratios fit
 
 # --- tests
 
