@@ -126,7 +126,7 @@ static int fail_timeout(struct saferring_pool *pool, uint64_t timeout_ns)
 			       .name = pool->name,
 			       .needed = pool->count + 1,
 			       .limit = pool->count,
-			       .cure = "reap completions and put buffers, or create the pool with more",
+			       .cure = "reap completions, put buffers, or create the pool with more",
 		       },
 		       "no buffer came back within %llu ms, %u threads wait besides",
 		       (unsigned long long)(timeout_ns / 1000000),
@@ -163,9 +163,9 @@ int saferring_buffer_get_wait(struct saferring_pool *pool,
 	*buffer = SAFERRING_BUFFER_NONE;
 	if (sr_forked(pool->epoch))
 		return sr_fail_forked("buffer_get_wait", "pool", pool->name);
-	do
+	do {
 		*buffer = sr_buffer_try(pool);
-	while (saferring_buffer_is_none(*buffer) && sr_pool_grow_itself(pool));
+	} while (saferring_buffer_is_none(*buffer) && sr_pool_grow_itself(pool));
 	if (!saferring_buffer_is_none(*buffer))
 		return 0;
 	if (!timeout_ns)
