@@ -126,7 +126,7 @@ static int fail_timeout(struct saferring_pool *pool, uint64_t timeout_ns)
 			       .name = pool->name,
 			       .needed = pool->count + 1,
 			       .limit = pool->count,
-			       .cure = "reap completions, put buffers, or create the pool with more",
+			       .cure = "reap completions, put buffers, or make the pool larger",
 		       },
 		       "no buffer came back within %llu ms, %u threads wait besides",
 		       (unsigned long long)(timeout_ns / 1000000),
