@@ -103,7 +103,7 @@ saferring_group_count(const struct saferring_group *group) SAFERRING_NONNULL(1);
  * Each piece of data is a completion with MORE and a buffer, whose result is the
  * number of bytes and whose extra is their address. One without MORE ends the
  * operation: with -ENOBUFS if the group ran out of buffers, with 0 at the end of
- * the connection.
+ * the connection. Also a completion with an error can bring a buffer.
  *
  * In an INCREMENTAL group data may come in a part of a buffer that is still the
  * kernel's. Such a completion has PARTIAL, no buffer, and as extra the address
