@@ -260,6 +260,8 @@ struct machine {
 void machine_look(struct machine *machine);
 void machine_record(const struct machine *machine);
 bool machine_is_virtual(void);
+/* Time is what the emulator takes, not what a processor would. */
+bool machine_is_emulated(void);
 
 /* ---- record.c ---- */
 

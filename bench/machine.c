@@ -80,6 +80,14 @@ bool machine_is_virtual(void)
 	return false;
 }
 
+bool machine_is_emulated(void)
+{
+	char name[BENCH_TEXT];
+
+	return read_field("/proc/cpuinfo", "model name", name, sizeof(name)) &&
+	       strstr(name, "QEMU");
+}
+
 static void look_at_governor(struct machine *machine)
 {
 	char governor[64];
@@ -145,7 +153,10 @@ void machine_look(struct machine *machine)
 	memset(machine, 0, sizeof(*machine));
 	look_at_load(machine);
 	look_at_governor(machine);
-	if (machine_is_virtual())
+	if (machine_is_emulated())
+		complain(machine,
+			 "an emulated processor: no verdicts on time");
+	else if (machine_is_virtual())
 		complain(machine,
 			 "a virtual machine: what the host does is not seen");
 	if (saferring_node_count() < 2)

@@ -334,6 +334,11 @@ void measure(const struct row *row, uint64_t budget_ns, struct result *result)
 		snprintf(result->reason, sizeof(result->reason),
 			 "other threads did part of the work");
 	}
+	if (result->verdict != VERDICT_NONE && machine_is_emulated()) {
+		result->verdict = VERDICT_INCONCLUSIVE;
+		snprintf(result->reason, sizeof(result->reason),
+			 "the processor is emulated");
+	}
 	said = row_outcome(reason, sizeof(reason));
 	if (said == VERDICT_NONE && result->pairs)
 		return;

@@ -57,12 +57,14 @@ $(BENCH_TEST): bench/test/statistics.c bench/statistics.c bench/bench.h
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lm
 
 tests: $(BENCH_TEST)
-CHECK_NATIVE += $(BENCH_TEST) bench/test/trend bench/test/page bench/gate bench/test/planted
+BENCH_CHECKS := $(BENCH_TEST) bench/test/trend bench/test/page \
+		bench/test/facts bench/gate bench/test/planted
+CHECK_NATIVE += $(BENCH_CHECKS)
+CHECK_VM += bench/test/facts
 
 .PHONY: bench-check
 bench-check: bench-program $(BENCH_TEST)	## test the bench itself
-	$(Q)BUILD=$(BUILD) selftests/check/programs \
-		$(BENCH_TEST) bench/test/trend bench/test/page bench/gate bench/test/planted
+	$(Q)BUILD=$(BUILD) selftests/check/programs $(BENCH_CHECKS)
 
 # --- for people
 

@@ -236,37 +236,68 @@ void sr_account_incomplete(struct sr_ring_words *words, unsigned int kind,
 		saferring_word_add(&words->error[-result], 1);
 }
 
+/*
+ * Index of the record that a key names, or more than any ring has: a program's
+ * own entries have no mark, and requests of the library's no record.
+ */
+static inline uint64_t index_of_key(uint64_t key)
+{
+	return (int64_t)key < 0 ? key & 0xffff : UINT64_MAX;
+}
+
 void sr_account_stamp(struct saferring_ring *ring)
 {
+	const struct io_uring_sq *sq = &ring->uring.sq;
+	const struct io_uring_sqe *const sqes = sq->sqes;
+	const unsigned int mask = *sq->kring_mask, depth = ring->depth;
+	const unsigned int end = sq->sqe_tail, wide = ring->wide;
 	const uint64_t now = saferring_clock_ticks();
-	unsigned int number;
-	uint64_t key;
+	uint64_t *const stamp = ring->stamp;
+	unsigned int position;
+	uint64_t index;
 
-	for (number = 0; number < ring->queued; number++) {
-		key = sr_uring_queued(ring, number)->user_data;
-		if (sr_record_of_key(ring, key))
-			ring->stamp[key & SR_KEY_INDEX_MASK] = now;
+	for (position = end - ring->queued; position != end; position++) {
+		index = index_of_key(sqes[(position & mask) << wide].user_data);
+		if (index < depth)
+			stamp[index] = now;
 	}
 }
 
-/* The records are free again by now, but what they were stamped with stays. */
+static void record(struct saferring_ring *ring, uint64_t ticks,
+		   unsigned int count)
+{
+	saferring_histogram_record_many(ring->latency,
+					saferring_clock_ns(ticks), count);
+}
+
+/*
+ * The records are free again by now, but what they were stamped with stays.
+ * Those that were submitted together have the same latency.
+ */
 void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
 			  unsigned int end)
 {
 	const struct io_uring_cq *cq = &ring->uring.cq;
-	const unsigned int mask = *cq->kring_mask;
+	const unsigned int mask = *cq->kring_mask, depth = ring->depth;
 	const uint64_t now = saferring_clock_ticks();
+	const uint64_t *const stamp = ring->stamp;
+	const struct io_uring_cqe *const cqes = cq->cqes;
+	const unsigned int wide = ring->wide;
 	const struct io_uring_cqe *cqe;
-	uint64_t index;
+	unsigned int count = 0;
+	uint64_t index, since = 0;
 
 	for (; first != end; first++) {
-		cqe = &cq->cqes[(first & mask) << ring->wide];
-		index = cqe->user_data & SR_KEY_INDEX_MASK;
-		if (!(cqe->user_data & SR_KEY_MARK) || index >= ring->depth ||
-		    cqe->flags & IORING_CQE_F_MORE)
+		cqe = &cqes[(first & mask) << wide];
+		index = index_of_key(cqe->user_data);
+		if (index >= depth || cqe->flags & IORING_CQE_F_MORE)
 			continue;
-		saferring_histogram_record(
-			ring->latency,
-			saferring_clock_ns(now - ring->stamp[index]));
+		if (stamp[index] != since) {
+			record(ring, now - since, count);
+			since = stamp[index];
+			count = 0;
+		}
+		count++;
 	}
+	record(ring, now - since, count);
 }

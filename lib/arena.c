@@ -131,7 +131,7 @@ static void fill_header(void)
 	head->length = arena.memory.length;
 	head->used = VALUES_AT;
 	head->started_ns = sr_realtime_ns();
-	head->process_start = sr_process_start(getpid());
+	head->process_start = sr_process_start(0);
 	head->pid = (uint32_t)getpid();
 	head->library = saferring_version();
 	head->families = table(

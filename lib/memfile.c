@@ -213,7 +213,10 @@ uint64_t sr_process_start(int pid)
 	char path[64], line[1024];
 	const char *behind;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	else
+		snprintf(path, sizeof(path), "/proc/self/stat");
 	if (sr_read_line(path, line, sizeof(line)))
 		return 0;
 	/* The name of the program is in parentheses, and may contain some. */

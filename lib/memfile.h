@@ -37,7 +37,10 @@ int sr_memfile_make(struct sr_memfile *memory, uint64_t least);
 /* Make sure that there is memory behind a part of it. Returns 0 or -errno. */
 int sr_memfile_reserve(const struct sr_memfile *memory, uint64_t offset,
 		       uint64_t length);
-/* Field 22 of /proc/PID/stat: with the number it names a process for good. */
+/*
+ * Field 22 of /proc/PID/stat: with the number it names a process for good. The
+ * calling process is 0: /proc may know it by another number than getpid().
+ */
 uint64_t sr_process_start(int pid);
 
 #endif /* SAFERRING_MEMFILE_H */

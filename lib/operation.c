@@ -29,12 +29,14 @@ struct sr_entry {
 	uint64_t rest[2];
 };
 
-_Static_assert(sizeof(struct sr_entry) == sizeof(struct io_uring_sqe) &&
-		       offsetof(struct sr_entry, length) ==
-			       offsetof(struct io_uring_sqe, len) &&
-		       offsetof(struct sr_entry, index) ==
-			       offsetof(struct io_uring_sqe, buf_index),
+_Static_assert(sizeof(struct sr_entry) == sizeof(struct io_uring_sqe),
 	       "an entry is an SQE");
+_Static_assert(offsetof(struct sr_entry, length) ==
+	       offsetof(struct io_uring_sqe, len),
+	       "an entry's length is where the SQE's is");
+_Static_assert(offsetof(struct sr_entry, index) ==
+	       offsetof(struct io_uring_sqe, buf_index),
+	       "an entry's index is where the SQE's is");
 
 /*
  * Field by field, each store as wide as it can be: what lies beside a field in

@@ -416,7 +416,7 @@ static bool is_pinned(const struct io_uring_sqe *sqe)
 	       sqe->opcode == IORING_OP_WRITE_FIXED;
 }
 
-static int leave(struct sr_draft *draft)
+static __attribute__((cold, noinline)) int leave(struct sr_draft *draft)
 {
 	const struct io_uring_sqe *sqe = draft->sqe;
 	const struct sr_kind *kind = &sr_kinds[draft->kind];

@@ -24,11 +24,13 @@
  * struct saferring_segment - a segment that is looked at
  * @view: where it is mapped
  * @fd: the file, to see whether it was cut off
+ * @pid: number of the process here, or 0: the one it has in its own namespace
  * @path: as the caller named it
  */
 struct saferring_segment {
 	struct sr_view view;
 	int fd;
+	int pid;
 	char path[PATH_MAX];
 };
 
@@ -224,6 +226,7 @@ int saferring_segment_open_process(int pid, struct saferring_segment **out)
 	segment = new_segment();
 	if (!segment)
 		return sr_fail_memory(operation, sizeof(*segment));
+	segment->pid = pid;
 	error = find(segment, pid);
 	if (!error)
 		error = check(segment, operation);
@@ -238,19 +241,20 @@ int saferring_segment_open_process(int pid, struct saferring_segment **out)
 /* ---- looking at it ---- */
 
 /* A process that has the number and began at that moment is the one. */
-static bool is_alive(const struct saferring_segment_header *head)
+static bool is_alive(const struct saferring_segment_header *head, int pid)
 {
 	return head->process_start &&
-	       sr_process_start((int)head->pid) == head->process_start;
+	       sr_process_start(pid ? pid : (int)head->pid) ==
+		       head->process_start;
 }
 
 static void fill_info(struct saferring_segment_info *info,
-		      const struct sr_view *view)
+		      const struct sr_view *view, int pid)
 {
 	const struct saferring_segment_header *head = sr_view_header(view);
 
 	info->pid = (int)head->pid;
-	info->alive = is_alive(head);
+	info->alive = is_alive(head, pid);
 	info->version = head->version;
 	info->library = head->library;
 	info->length = view->length;
@@ -269,7 +273,7 @@ int saferring_segment_info(const struct saferring_segment *segment,
 		return sr_fail_argument("segment_info",
 					"no place for the info");
 	if (segment) {
-		fill_info(&info, &segment->view);
+		fill_info(&info, &segment->view, segment->pid);
 		info.path = segment->path;
 		info.reason = "";
 		return sr_info_out("segment_info", out, &info, sizeof(info));
@@ -277,7 +281,8 @@ int saferring_segment_info(const struct saferring_segment *segment,
 	if (sr_arena_lock())
 		return sr_fail_memory("segment_info", sizeof(info));
 	own = sr_arena_view();
-	fill_info(&info, &own);
+	fill_info(&info, &own, 0);
+	info.alive = 1;
 	sr_arena_unlock();
 	info.path = sr_arena_path();
 	info.reason = sr_arena_reason();
@@ -306,7 +311,8 @@ static int collect(struct saferring_segment *segment,
 		if (error == -EPROTO)
 			return fail(error, "segment_snapshot", segment->path,
 				    why, NULL);
-		if (!error || !is_alive(sr_view_header(&segment->view)))
+		if (!error ||
+		    !is_alive(sr_view_header(&segment->view), segment->pid))
 			return 0;
 		saferring_snapshot_free(*out);
 		sched_yield();

@@ -200,9 +200,10 @@ static void drop_requests(struct saferring_ring *ring)
 		sq->sqe_tail--;
 		ring->queued--;
 	}
-	if (ring->flushes)
+	/* They may have been shown to the kernel, which has not looked. */
+	if (ring->flushes || (int)(sq->sqe_head - sq->sqe_tail) <= 0)
 		return;
-	sq->sqe_head = SR_MIN(sq->sqe_head, sq->sqe_tail);
+	sq->sqe_head = sq->sqe_tail;
 	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 }
 
@@ -236,6 +237,21 @@ static void cancel_cut_chain(struct saferring_ring *ring)
 	}
 }
 
+/* Not all was taken, or there were requests. Returns how many of those were. */
+static __attribute__((cold, noinline)) unsigned int
+settle(struct saferring_ring *ring, unsigned int taken)
+{
+	unsigned int requests;
+
+	if (taken)
+		cancel_cut_chain(ring);
+	requests = ring->requests - SR_MIN(ring->requests, ring->queued);
+	ring->requests -= requests;
+	if (ring->requests)
+		drop_requests(ring);
+	return requests;
+}
+
 /*
  * What the kernel has taken is read off its head of the queue: the calls do not
  * tell when they also fail. With SQPOLL it is what it was shown.
@@ -256,13 +272,8 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 				io_uring_smp_load_acquire(head) - before;
 	ring->stats.enters++;
 	ring->queued -= taken;
-	if (SAFERRING_UNLIKELY(ring->queued && taken))
-		cancel_cut_chain(ring);
-	if (SAFERRING_UNLIKELY(ring->requests)) {
-		requests = ring->requests - SR_MIN(ring->requests, ring->queued);
-		ring->requests -= requests;
-		drop_requests(ring);
-	}
+	if (SAFERRING_UNLIKELY(ring->queued | ring->requests))
+		requests = settle(ring, taken);
 	ring->stats.submitted += taken - requests;
 	sr_account_enter(ring);
 	SR_PROBE2(submit, ring->name, taken);

@@ -67,7 +67,11 @@ SAFERRING_API int saferring_batch_create(struct saferring_ring *ring,
 SAFERRING_API int saferring_batch_add(struct saferring_batch *batch)
 	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
 
-/* Flag of a dependency: the end of the other is waited for, not its success. */
+/*
+ * Flag of a dependency: the end of the other is waited for, not its success. (An
+ * SQE that the kernel finds malformed has even these cancelled, where they are
+ * linked.)
+ */
 #define SAFERRING_AFTER_END (1U << 0)
 
 /**

@@ -54,10 +54,12 @@ static inline size_t saferring_histogram_bucket(uint64_t value)
 {
 	const uint64_t least = UINT64_C(1) << SAFERRING_HISTOGRAM_BITS;
 	/* 63 ^ n and not 63 - n: that is one instruction of the processor's. */
-	const size_t log = 63 ^ (size_t)__builtin_clzll(value | least);
-	const size_t shift = log - SAFERRING_HISTOGRAM_BITS;
+	const unsigned int log =
+		63 ^ (unsigned int)__builtin_clzll(value | least);
+	const unsigned int shift = log - SAFERRING_HISTOGRAM_BITS;
 
-	return (shift << SAFERRING_HISTOGRAM_BITS) + (size_t)(value >> shift);
+	return ((size_t)shift << SAFERRING_HISTOGRAM_BITS) +
+	       (size_t)(value >> shift);
 }
 
 SAFERRING_API void

@@ -3,6 +3,7 @@
  * io_uring_enter() that fails or takes a part only: no entry may stay queued
  * whose buffer is gone, and none may be lost.
  */
+#include <fcntl.h>
 #include <liburing.h>
 #include "common.h"
 #include "wrap.h"
@@ -190,6 +191,47 @@ static void the_rest_of_a_chain_that_was_cut_is_cancelled(void **state)
 	close(fd);
 }
 
+/* The request to cancel is queued with them, and goes with the next. */
+static void a_drop_survives_a_failed_submit(void **state)
+{
+	struct stage *stage = *state;
+	const int fd = pattern_file(4 * BUFFER_SIZE);
+	int pipe[2];
+
+	assert_int_equal(pipe2(pipe, O_CLOEXEC), 0);
+	assert_int_equal(saferring_ring_read(stage->ring, pipe[0],
+					     get(stage->pool), 0, 8, -1, 99),
+			 0);
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	assert_int_equal(saferring_ring_drop(stage->ring,
+					     saferring_ring_find(stage->ring,
+								 99)),
+			 0);
+	queue_reads(stage, fd, 2);
+	answer = -EAGAIN;
+	assert_int_equal(saferring_ring_submit(stage->ring), -EAGAIN);
+	assert_int_equal(info_of(stage).queued, 2);
+	answer = 0;
+	queue_reads(stage, fd, 1);
+	keep_back = 2;
+	assert_int_equal(saferring_ring_submit(stage->ring), 2);
+	keep_back = 0;
+	assert_int_equal(info_of(stage).queued, 1);
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	reap_reads(stage, 3);
+	while (info_of(stage).in_flight) {
+		struct saferring_completion c;
+
+		assert_int_equal(saferring_ring_wait(stage->ring, &c, 1, 1,
+						     1000000),
+				 0);
+	}
+	assert_all_back(stage->pool);
+	close(pipe[0]);
+	close(pipe[1]);
+	close(fd);
+}
+
 static void entries_that_were_not_taken_go_next_time(void **state)
 {
 	struct stage *stage = *state;
@@ -230,6 +272,7 @@ int main(void)
 		T(withdrawing_after_a_failed_submit_leaves_no_entry),
 		T(entries_shown_to_the_kernel_are_withdrawn_too),
 		T(the_rest_of_a_chain_that_was_cut_is_cancelled),
+		T(a_drop_survives_a_failed_submit),
 		T(entries_that_were_not_taken_go_next_time),
 		T(destroying_after_a_failed_submit_returns_the_buffers),
 	};

@@ -76,7 +76,7 @@ put_programs() {
 }
 
 # Everything below build/ that can be run or linked at run time, and the
-# scripts of tools/ and selftests/check.
+# scripts of tools/, selftests/check and bench/test.
 put_project() {
 	local file
 
@@ -89,8 +89,9 @@ put_project() {
 			put "$top/$file" "$GUEST_TREE/$file"
 		fi
 	done < <(cd "$top" &&
-		find build tools selftests/check -name kmod -prune -o -path build/vm -prune -o \
-			-path build/check -prune -o -name '*.o' -prune -o \
+		find build tools selftests/check bench/test -name kmod -prune -o -path build/vm -prune -o \
+			-path build/check -prune -o -path build/compare -prune -o \
+			-name 'rival-*' -prune -o -name '*.o' -prune -o \
 			\( -name '*.so*' -o -type f -perm -u+x \) -print
 		cd "$top" && find build/kselftest/install -type f \
 			! -perm -u+x 2>/dev/null)
