@@ -155,6 +155,7 @@ static int wait_in_turn(struct saferring_pool *pool, saferring_buffer *buffer,
 int saferring_buffer_get_wait(struct saferring_pool *pool,
 			      saferring_buffer *buffer, uint64_t timeout_ns)
 {
+	saferring_buffer got;
 	int error = 0;
 
 	if (!pool || !buffer)
@@ -163,10 +164,11 @@ int saferring_buffer_get_wait(struct saferring_pool *pool,
 	*buffer = SAFERRING_BUFFER_NONE;
 	if (sr_forked(pool->epoch))
 		return sr_fail_forked("buffer_get_wait", "pool", pool->name);
-	do {
-		*buffer = sr_buffer_try(pool);
-	} while (saferring_buffer_is_none(*buffer) && sr_pool_grow_itself(pool));
-	if (!saferring_buffer_is_none(*buffer))
+	do
+		got = sr_buffer_try(pool);
+	while (saferring_buffer_is_none(got) && sr_pool_grow_itself(pool));
+	*buffer = got;
+	if (!saferring_buffer_is_none(got))
 		return 0;
 	if (!timeout_ns)
 		return saferring_buffer_get(pool, buffer);
