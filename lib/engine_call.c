@@ -56,18 +56,20 @@ static int transfer(struct sr_job *job, const struct iovec *iovec,
 		    bool blocking)
 {
 	const int flags = job->sqe.rw_flags;
-	const off_t offset = (off_t)job->sqe.off;
+	const bool file = is_file(job);
+	/* Other descriptors have no position to speak of. */
+	const off_t offset = file ? (off_t)job->sqe.off : -1;
 	ssize_t moved;
 
 	if (blocking)
 		return result_of(call(job->fd, iovec, (int)count, offset, flags));
-	if (is_file(job))
+	if (file)
 		return SR_JOB_BLOCKS;
 	job->nonblock = flags & RWF_NOWAIT;
-	/* Other descriptors have no position to speak of. */
-	moved = call(job->fd, iovec, (int)count, -1, flags | RWF_NOWAIT);
+	moved = call(job->fd, iovec, (int)count, offset, flags | RWF_NOWAIT);
 	if (moved >= 0 || errno != EOPNOTSUPP)
 		return result_of(moved);
+	/* Before Linux 6.5 pipes cannot be told not to wait. */
 	return job->nonblock || is_ready(job, events) ? SR_JOB_BLOCKS : -EAGAIN;
 }
 
