@@ -29,14 +29,29 @@ static void *pointer(uint64_t address)
 	return (void *)(uintptr_t)address;
 }
 
-/* Files and block devices are always ready, and block all the same. */
-static bool is_file(const struct sr_job *job)
+/*
+ * enum sort - what a descriptor is
+ * @FILE_SORT: a file, a directory or a block device: always ready, and blocks all
+ *	the same
+ * @SOCKET_SORT: can be told not to wait for one call
+ * @STREAM_SORT: anything else, such as a pipe
+ */
+enum sort {
+	FILE_SORT,
+	SOCKET_SORT,
+	STREAM_SORT,
+};
+
+static enum sort sort_of(const struct sr_job *job)
 {
 	struct stat stat;
 
-	return !fstat(job->fd, &stat) &&
-	       (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode) ||
-		S_ISDIR(stat.st_mode));
+	if (fstat(job->fd, &stat))
+		return STREAM_SORT;
+	if (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode) ||
+	    S_ISDIR(stat.st_mode))
+		return FILE_SORT;
+	return S_ISSOCK(stat.st_mode) ? SOCKET_SORT : STREAM_SORT;
 }
 
 static bool is_ready(const struct sr_job *job, short events)
@@ -48,55 +63,119 @@ static bool is_ready(const struct sr_job *job, short events)
 
 /* ---- reads and writes ---- */
 
-typedef ssize_t transfer_fn(int fd, const struct iovec *iovec, int count,
-			    off_t offset, int flags);
+/* A direction: how to move data that way, and who does so by a call that waits. */
+struct direction {
+	ssize_t (*call)(int fd, const struct iovec *iovec, int count,
+			off_t offset, int flags);
+	ssize_t (*message)(int fd, struct msghdr *message);
+	short events;
+	pthread_mutex_t lock;
+};
 
-static int transfer(struct sr_job *job, const struct iovec *iovec,
-		    unsigned int count, transfer_fn *call, short events,
-		    bool blocking)
+static ssize_t receive(int fd, struct msghdr *message)
 {
-	const int flags = job->sqe.rw_flags;
-	const bool file = is_file(job);
-	/* Other descriptors have no position to speak of. */
-	const off_t offset = file ? (off_t)job->sqe.off : -1;
+	return recvmsg(fd, message, MSG_DONTWAIT);
+}
+
+static ssize_t send_out(int fd, struct msghdr *message)
+{
+	return sendmsg(fd, message, MSG_DONTWAIT);
+}
+
+static struct direction inward = {
+	.call = preadv2,
+	.message = receive,
+	.events = POLLIN,
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+};
+
+static struct direction outward = {
+	.call = pwritev2,
+	.message = send_out,
+	.events = POLLOUT,
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+};
+
+/*
+ * Where a call cannot be told not to wait, as with pipes before Linux 6.5, it is
+ * made when poll(2) says that it will not, and by one thread at a time, so that
+ * of two jobs that saw the same data one does not wait for more.
+ */
+static int transfer_in_turn(struct sr_job *job, const struct iovec *iovec,
+			    unsigned int count, struct direction *direction)
+{
+	int result = -EAGAIN;
+
+	pthread_mutex_lock(&direction->lock);
+	if (is_ready(job, direction->events))
+		result = result_of(direction->call(job->fd, iovec, (int)count,
+						   -1, job->sqe.rw_flags));
+	pthread_mutex_unlock(&direction->lock);
+	return result;
+}
+
+/* A stream has no position to speak of. */
+static int transfer_stream(struct sr_job *job, const struct iovec *iovec,
+			   unsigned int count, struct direction *direction,
+			   bool blocking)
+{
+	const int flags = job->sqe.rw_flags | RWF_NOWAIT;
 	ssize_t moved;
 
 	if (blocking)
-		return result_of(call(job->fd, iovec, (int)count, offset, flags));
-	if (file)
-		return SR_JOB_BLOCKS;
-	job->nonblock = flags & RWF_NOWAIT;
-	moved = call(job->fd, iovec, (int)count, offset, flags | RWF_NOWAIT);
+		return transfer_in_turn(job, iovec, count, direction);
+	moved = direction->call(job->fd, iovec, (int)count, -1, flags);
 	if (moved >= 0 || errno != EOPNOTSUPP)
 		return result_of(moved);
-	/* Before Linux 6.5 pipes cannot be told not to wait. */
-	return job->nonblock || is_ready(job, events) ? SR_JOB_BLOCKS : -EAGAIN;
+	return is_ready(job, direction->events) ? SR_JOB_BLOCKS : -EAGAIN;
+}
+
+static int transfer(struct sr_job *job, const struct iovec *iovec,
+		    unsigned int count, struct direction *direction,
+		    bool blocking)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)iovec,
+				  .msg_iovlen = count };
+
+	job->nonblock = job->sqe.rw_flags & RWF_NOWAIT;
+	switch (sort_of(job)) {
+	case FILE_SORT:
+		if (!blocking)
+			return SR_JOB_BLOCKS;
+		return result_of(direction->call(job->fd, iovec, (int)count,
+						 (off_t)job->sqe.off,
+						 job->sqe.rw_flags));
+	case SOCKET_SORT:
+		return result_of(direction->message(job->fd, &message));
+	default:
+		return transfer_stream(job, iovec, count, direction, blocking);
+	}
 }
 
 static int run_readv(struct sr_job *job, bool blocking)
 {
-	return transfer(job, pointer(job->sqe.addr), job->sqe.len, preadv2,
-			POLLIN, blocking);
+	return transfer(job, pointer(job->sqe.addr), job->sqe.len, &inward,
+			blocking);
 }
 
 static int run_writev(struct sr_job *job, bool blocking)
 {
-	return transfer(job, pointer(job->sqe.addr), job->sqe.len, pwritev2,
-			POLLOUT, blocking);
+	return transfer(job, pointer(job->sqe.addr), job->sqe.len, &outward,
+			blocking);
 }
 
 static int run_read(struct sr_job *job, bool blocking)
 {
 	const struct iovec iovec = { pointer(job->sqe.addr), job->sqe.len };
 
-	return transfer(job, &iovec, 1, preadv2, POLLIN, blocking);
+	return transfer(job, &iovec, 1, &inward, blocking);
 }
 
 static int run_write(struct sr_job *job, bool blocking)
 {
 	const struct iovec iovec = { pointer(job->sqe.addr), job->sqe.len };
 
-	return transfer(job, &iovec, 1, pwritev2, POLLOUT, blocking);
+	return transfer(job, &iovec, 1, &outward, blocking);
 }
 
 /* ---- other rings ---- */

@@ -677,6 +677,7 @@ SCENARIO(a_long_chain_takes_no_deep_stack)
 
 SCENARIO(what_drains_waits_for_all_before_and_holds_up_all_behind)
 {
+	uint64_t number;
 	int pair[2];
 	char byte;
 
@@ -688,8 +689,10 @@ SCENARIO(what_drains_waits_for_all_before_and_holds_up_all_behind)
 	assert_int_equal(ready(bench), 0);
 	assert_int_equal(write(pair[1], "x", 1), 1);
 	assert_int_equal(next(bench).user_data, 1);
-	assert_int_equal(next(bench).user_data, 2);
-	assert_int_equal(next(bench).user_data, 3);
+	/* In Linux 6.1 the two may pass each other on the last bit. */
+	number = next(bench).user_data;
+	assert_true(number == 2 || (number == 3 && !bench->engine));
+	assert_int_equal(next(bench).user_data, 5 - number);
 	close_pair(pair);
 }
 
