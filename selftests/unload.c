@@ -194,7 +194,7 @@ static int one_round(FIXTURE_DATA(unload) *self)
 	return ret ?: reload(self);
 }
 
-TEST_F_TIMEOUT(unload, every_page_of_every_node_is_given_back, 120)
+TEST_F_TIMEOUT(unload, every_page_of_every_node_is_given_back, 900)
 {
 	long long before[NODES], gained, all = 0;
 	int node, i;
