@@ -204,8 +204,7 @@ void sr_job_move(struct sr_engine *engine, struct sr_job *job,
 void sr_job_start_ready(struct sr_engine *engine);
 /* Run a job, which may block if @blocking. The lock is given up meanwhile. */
 void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking);
-/* A descriptor is ready, or the time is up. */
-void sr_job_wake(struct sr_engine *engine, struct sr_job *job);
+/* The time is up. */
 void sr_job_expire(struct sr_engine *engine, struct sr_job *job);
 
 /* ---- engine_file.c: registered files ---- */

@@ -504,8 +504,3 @@ void sr_job_start_ready(struct sr_engine *engine)
 		start(engine, job);
 	end_counted(engine);
 }
-
-void sr_job_wake(struct sr_engine *engine, struct sr_job *job)
-{
-	sr_job_run(engine, job, false);
-}

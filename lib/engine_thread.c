@@ -102,7 +102,7 @@ static void wake_polled(struct sr_engine *engine, unsigned int count)
 		if (engine->polled[number].revents &&
 		    polled->job->state == SR_JOB_WAITING &&
 		    polled->job->serial == polled->serial)
-			sr_job_wake(engine, polled->job);
+			sr_job_run(engine, polled->job, false);
 	}
 }
 
