@@ -35,14 +35,6 @@ struct sr_engine_memory {
 	unsigned int cq_entries;
 };
 
-uint64_t sr_engine_now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 /* ---- completions ---- */
 
 static void futex_wake_all(uint32_t *word)
@@ -205,6 +197,13 @@ static void delist(struct sr_engine *engine)
 	pthread_mutex_unlock(&engines_lock);
 }
 
+void sr_engines_forget(void)
+{
+	pthread_mutex_init(&engines_lock, NULL);
+	engines = NULL;
+	sr_turns_forget();
+}
+
 static int post_message(struct sr_engine *engine, uint64_t user_data,
 			int32_t result)
 {
@@ -286,7 +285,7 @@ static int submit(struct sr_engine *engine)
 static int wait_for(struct sr_engine *engine, unsigned int min,
 		    uint64_t timeout_ns)
 {
-	const uint64_t now = sr_engine_now();
+	const uint64_t now = sr_now_ns();
 	const uint64_t deadline = timeout_ns >= SAFERRING_FOREVER - now ?
 					  SAFERRING_FOREVER : now + timeout_ns;
 	uint32_t posted;

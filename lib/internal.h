@@ -103,6 +103,11 @@ void sr_registry_unlock(void);
 unsigned int sr_next_number(void);
 void sr_name(char *to, const char *wanted, const char *kind);
 
+/* ---- timer.c ---- */
+
+/* CLOCK_MONOTONIC, for what has a deadline; see saferring/timer.h for the rest. */
+uint64_t sr_now_ns(void);
+
 /* ---- memory.c ---- */
 
 /* Zeroed memory that a child of fork() finds zeroed again. NULL if none. */

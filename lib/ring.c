@@ -380,10 +380,7 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 
 static uint64_t now_ms(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+	return sr_now_ns() / 1000000;
 }
 
 /*
