@@ -72,6 +72,9 @@ int sr_fail_argument(const char *operation, const char *what, ...)
 /* The object belongs to the parent process. */
 int sr_fail_forked(const char *operation, const char *kind, const char *name)
 	__attribute__((cold));
+/* An error about a ring, without figures; @name and @cure may be NULL. */
+int sr_fail_ring(const char *name, int code, int reason, const char *operation,
+		 const char *what, const char *cure) __attribute__((cold));
 /* The thread's detail, to be completed and reported by the caller. */
 struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
