@@ -156,20 +156,25 @@ static void clear_ready(struct sr_engine *engine)
 		__atomic_store_n(&engine->signalled, false, __ATOMIC_RELAXED);
 }
 
-unsigned int sr_engine_ready(struct sr_engine *engine)
+static void look_again(struct sr_engine *engine)
 {
+	SR_UNCANCELLED();
 	const int saved = errno;
 
-	if (count_ready(engine))
-		return count_ready(engine);
-	if (!__atomic_load_n(&engine->signalled, __ATOMIC_RELAXED) &&
-	    !__atomic_load_n(&engine->memory->sq_flags, __ATOMIC_RELAXED))
-		return 0;
 	pthread_mutex_lock(&engine->lock);
 	flush_overflown(engine);
 	clear_ready(engine);
 	pthread_mutex_unlock(&engine->lock);
 	errno = saved;
+}
+
+unsigned int sr_engine_ready(struct sr_engine *engine)
+{
+	if (count_ready(engine))
+		return count_ready(engine);
+	if (__atomic_load_n(&engine->signalled, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&engine->memory->sq_flags, __ATOMIC_RELAXED))
+		look_again(engine);
 	return count_ready(engine);
 }
 
@@ -306,6 +311,7 @@ static int wait_for(struct sr_engine *engine, unsigned int min,
 int sr_engine_enter(struct sr_engine *engine, unsigned int min,
 		    uint64_t timeout_ns)
 {
+	SR_UNCANCELLED();
 	const int saved = errno;
 	int error = submit(engine);
 
@@ -424,6 +430,7 @@ static int set_up(struct sr_engine *engine, unsigned int depth,
 int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 		   unsigned int depth, unsigned int completions)
 {
+	SR_UNCANCELLED();
 	struct sr_engine *engine = calloc(1, sizeof(*engine));
 	const int saved = errno;
 	int error;
@@ -447,6 +454,8 @@ int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 
 void sr_engine_close(struct sr_engine *engine)
 {
+	SR_UNCANCELLED();
+
 	delist(engine);
 	sr_engine_stop(engine);
 	sr_engine_close_files(engine);

@@ -37,6 +37,28 @@
 #define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
 #define SR_MAX(a, b)	   ((a) > (b) ? (a) : (b))
 
+/*
+ * Cancellation: pthread_cancel(3) takes effect in saferring_buffer_get_wait(),
+ * which gives its place up, and in no other function: whatever makes a system
+ * call with a lock held, or halfway through a change, begins with this.
+ */
+#define SR_UNCANCELLED()                                                       \
+	int uncancelled __attribute__((cleanup(sr_cancel_restore))) =          \
+		sr_cancel_disable()
+
+static inline int sr_cancel_disable(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static inline void sr_cancel_restore(const int *before)
+{
+	pthread_setcancelstate(*before, NULL);
+}
+
 /* ---- error.c ---- */
 
 /**
