@@ -453,15 +453,14 @@ static void start_call(struct sr_engine *engine, struct sr_job *job)
 	const struct sr_call *call = sr_call_of(job->sqe.opcode);
 	const int error = call ? sr_job_open_files(engine, job) : -EINVAL;
 
-	if (error) {
+	if (error)
 		end(engine, job, error, 0);
-	} else if (job->sqe.opcode == IORING_OP_CLOSE && job->sqe.file_index) {
+	else if (job->sqe.opcode == IORING_OP_CLOSE && job->sqe.file_index)
 		end(engine, job, sr_job_close_slot(engine, job), 0);
-	} else if (call->wait == SR_CALL_WORKER) {
+	else if (call->wait == SR_CALL_WORKER)
 		wait_for_worker(engine, job);
-	} else {
+	else
 		sr_job_run(engine, job, false);
-	}
 }
 
 static void start(struct sr_engine *engine, struct sr_job *job)
