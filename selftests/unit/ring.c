@@ -103,6 +103,33 @@ static void a_wait_ends_when_its_time_is_up(void **state)
 	close(pipe[1]);
 }
 
+/* Whoever looks for completions again and again takes a processor for it. */
+static void a_wait_sleeps(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_completion completion;
+	struct timespec before, after;
+	int pipe[2];
+
+	assert_int_equal(pipe2(pipe, O_CLOEXEC), 0);
+	assert_int_equal(saferring_ring_read(stage->ring, pipe[0],
+					     get(stage->pool), 0, 8, -1, 0),
+			 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	assert_int_equal(saferring_ring_wait(stage->ring, &completion, 1, 1,
+					     300000000),
+			 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	assert_true((after.tv_sec - before.tv_sec) * 1000000000 +
+			    after.tv_nsec - before.tv_nsec <
+		    60000000);
+	assert_int_equal(write(pipe[1], "x", 1), 1);
+	wait_for(stage, &completion, 1, 1);
+	put(stage->pool, completion.buffer);
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
 static void a_wait_of_no_time_does_not_wait(void **state)
 {
 	struct stage *stage = *state;
@@ -292,6 +319,7 @@ int main(void)
 		T(completions_are_handed_out_in_pieces_without_loss),
 		T(nothing_queued_makes_no_system_call),
 		T(a_wait_ends_when_its_time_is_up),
+		T(a_wait_sleeps),
 		T(a_wait_of_no_time_does_not_wait),
 		T(withdrawn_operations_give_their_buffers_back),
 		T(withdrawn_and_real_completions_mix),

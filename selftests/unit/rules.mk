@@ -15,7 +15,7 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 UNIT_ON_THREADS := $(addprefix $(UNIT_DIR)/, \
 		     $(addsuffix -threads,batch buffer cancel control error file \
 			       fork group model overflow quarantine ring \
-			       signals socket threads transfer wait))
+			       signals socket threads transfer wait warm))
 UNIT_TESTS += $(UNIT_ON_THREADS)
 
 # By test: the functions that it replaces.
