@@ -86,6 +86,12 @@ SCENARIO(only_a_request_that_says_so_does_not_wait)
 	close_pair(pair);
 }
 
+/* What a request to cancel says, also if the one meant is being looked at. */
+static bool was_found(int result)
+{
+	return result == 0 || result == -EALREADY;
+}
+
 static int listener(struct sockaddr_in *address)
 {
 	socklen_t length = sizeof(*address);
@@ -152,7 +158,10 @@ SCENARIO(one_request_accepts_many_connections)
 	for (number = 0; number < 2; number++) {
 		cqe = next(bench);
 		assert_false(cqe.flags & IORING_CQE_F_MORE);
-		assert_int_equal(cqe.res, cqe.user_data == 1 ? -ECANCELED : 0);
+		if (cqe.user_data == 1)
+			assert_int_equal(cqe.res, -ECANCELED);
+		else
+			assert_true(was_found(cqe.res));
 	}
 	close(server);
 }
@@ -364,7 +373,7 @@ SCENARIO(of_two_that_accept_the_one_left_can_be_cancelled)
 		submit_and_wait(bench, 2);
 		collect(bench, results, 2);
 		assert_int_equal(results[number], -ECANCELED);
-		assert_int_equal(results[3 - number], 0);
+		assert_true(was_found(results[3 - number]));
 	}
 	close(server);
 }
@@ -414,7 +423,7 @@ SCENARIO(a_splice_waits_for_data_and_can_be_cancelled)
 	/* The kernel's name for it is one that never should leave it. */
 	assert_true(results[1] == -ECANCELED ||
 		    (results[1] < 0 && !bench->engine));
-	assert_true(results[2] == 0 || results[2] == -EALREADY);
+	assert_true(was_found(results[2]));
 	PREPARE(bench, 1, io_uring_prep_splice, from[0], -1, to[1], -1, 5,
 		SPLICE_F_NONBLOCK);
 	cqe = next(bench);
