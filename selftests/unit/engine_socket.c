@@ -11,7 +11,7 @@
 
 SCENARIO(a_read_waits_for_a_socket)
 {
-	char data[8];
+	char data[8] = { 0 };
 	int pair[2];
 
 	make_pair(pair);
@@ -26,7 +26,7 @@ SCENARIO(a_read_waits_for_a_socket)
 
 SCENARIO(a_read_waits_for_a_pipe)
 {
-	char data[8];
+	char data[8] = { 0 };
 	int ends[2];
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -44,7 +44,7 @@ SCENARIO(a_read_waits_for_a_pipe)
 
 SCENARIO(messages_go_both_ways)
 {
-	char out[] = "hello", in[16];
+	char out[] = "hello", in[16] = { 0 };
 	struct iovec iovec = { in, sizeof(in) };
 	struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1 };
 	int pair[2];
@@ -245,7 +245,7 @@ SCENARIO(what_connects_for_long_keeps_nothing_else_waiting)
 	const int server = full_listener(&address, queue);
 	const int fd = pattern_file(512);
 	unsigned int number;
-	char data[512];
+	char data[512] = { 0 };
 
 	for (number = 0; number < 12; number++) {
 		client[number] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -404,7 +404,7 @@ SCENARIO(a_splice_waits_for_data_and_can_be_cancelled)
 {
 	int from[2], to[2], results[3];
 	struct completion cqe;
-	char data[8];
+	char data[8] = { 0 };
 
 	make_pipes(from, to);
 	PREPARE(bench, 1, io_uring_prep_splice, from[0], -1, to[1], -1, 5, 0);
@@ -435,7 +435,7 @@ SCENARIO(a_splice_waits_for_data_and_can_be_cancelled)
 SCENARIO(a_splice_waits_for_room)
 {
 	int from[2], to[2];
-	char data[4096];
+	char data[4096] = { 0 };
 
 	make_pipes(from, to);
 	fcntl(to[1], F_SETPIPE_SZ, 4096);

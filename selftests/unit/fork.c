@@ -265,6 +265,8 @@ static void a_child_can_have_its_own_whatever_others_were_doing(void **state)
 #ifdef __SANITIZE_ADDRESS__
 	SKIP("its sanitizer's own lock may stay locked in a child of threads");
 #endif
+	if (getenv("UNIT_WRAPPER"))
+		SKIP("the wrapper would report as lost what other threads had");
 	pthread_create(&bustle.thread[0], NULL, send_and_make_rings, &bustle);
 	pthread_create(&bustle.thread[1], NULL, get_and_flush, &bustle);
 	/* As many as two seconds hold. */
