@@ -104,11 +104,18 @@ static int run_openat(struct sr_job *job, bool blocking)
 				   (int)job->sqe.open_flags, job->sqe.len));
 }
 
+/* Where there is no openat2(2), or a filter hides it, openat(2) does most of it. */
 static int run_openat2(struct sr_job *job, bool blocking)
 {
+	const struct open_how *how = sr_pointer(job->sqe.off);
+	long fd = syscall(SYS_openat2, job->fd, sr_pointer(job->sqe.addr), how,
+			  job->sqe.len);
+
 	(void)blocking;
-	return sr_result_of(syscall(SYS_openat2, job->fd, sr_pointer(job->sqe.addr),
-				    sr_pointer(job->sqe.off), job->sqe.len));
+	if (fd < 0 && errno == ENOSYS && !how->resolve)
+		fd = openat(job->fd, sr_pointer(job->sqe.addr),
+			    (int)how->flags, (mode_t)how->mode);
+	return sr_result_of(fd);
 }
 
 static int run_close(struct sr_job *job, bool blocking)
