@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "account.h"
 #include "internal.h"
 #include "probes.h"
@@ -292,18 +291,10 @@ int saferring_ring_reap(struct saferring_ring *ring,
 
 /* ---- waiting ---- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 static uint64_t deadline_of(uint64_t timeout_ns)
 {
 	const uint64_t now =
-		timeout_ns && timeout_ns != SAFERRING_FOREVER ? now_ns() : 0;
+		timeout_ns && timeout_ns != SAFERRING_FOREVER ? sr_now_ns() : 0;
 
 	if (timeout_ns >= UINT64_MAX - now)
 		return SAFERRING_FOREVER;
@@ -316,7 +307,7 @@ static uint64_t left_until(uint64_t deadline)
 
 	if (!deadline || deadline == SAFERRING_FOREVER)
 		return deadline;
-	now = now_ns();
+	now = sr_now_ns();
 	return now < deadline ? deadline - now : 0;
 }
 

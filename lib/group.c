@@ -11,20 +11,6 @@
 #include <sys/mman.h>
 #include "internal.h"
 
-static int fail(const struct saferring_ring *ring, int code, int reason,
-		const char *function, const char *what, const char *cure)
-{
-	return sr_fail(&(struct sr_fault){
-			       .code = code,
-			       .reason = reason,
-			       .operation = function,
-			       .kind = "ring",
-			       .name = ring->name,
-			       .cure = cure,
-		       },
-		       "%s", what);
-}
-
 /* ---- the ring of provided buffers ---- */
 
 static size_t entries_length(const struct saferring_group *group)
@@ -140,8 +126,9 @@ static int find_id(struct saferring_ring *ring)
 	for (id = 0; id < SAFERRING_GROUPS_MAX; id++)
 		if (!ring->group[id])
 			return id;
-	return fail(ring, -ENFILE, SAFERRING_REASON_BUSY, "group_create",
-		    "the ring has 16 groups", "destroy groups not in use");
+	return sr_fail_ring(ring->name, -ENFILE, SAFERRING_REASON_BUSY,
+			    "group_create", "the ring has 16 groups",
+			    "destroy groups not in use");
 }
 
 static void free_group(struct saferring_group *group)
@@ -183,15 +170,16 @@ static int register_group(struct saferring_group *group)
 	if (!error)
 		return 0;
 	if (error != -EINVAL)
-		return fail(group->ring, error, SAFERRING_REASON_SYSTEM,
-			    "group_create", strerror(-error), NULL);
-	return fail(group->ring, -EOPNOTSUPP, SAFERRING_REASON_UNSUPPORTED,
-		    "group_create",
-		    incremental ?
-			    "this kernel does not fill provided buffers bit by bit" :
-			    "this kernel has no rings of provided buffers",
-		    incremental ? "Linux 6.12 or later" :
-				  "Linux 5.19 or later");
+		return sr_fail_ring(group->ring->name, error,
+				    SAFERRING_REASON_SYSTEM, "group_create",
+				    strerror(-error), NULL);
+	return sr_fail_ring(group->ring->name, -EOPNOTSUPP,
+			    SAFERRING_REASON_UNSUPPORTED, "group_create",
+			    incremental ?
+				"this kernel does not fill provided buffers bit by bit" :
+				"this kernel has no rings of provided buffers",
+			    incremental ? "Linux 6.12 or later" :
+					  "Linux 5.19 or later");
 }
 
 /* All that are in the group go to their pool. */
@@ -280,9 +268,9 @@ int saferring_group_destroy(struct saferring_group *group)
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("group_destroy", "ring", ring->name);
 	if (group->users)
-		return fail(ring, -EBUSY, SAFERRING_REASON_BUSY,
-			    "group_destroy", "operations use the group",
-			    "cancel them and reap their completions");
+		return sr_fail_ring(ring->name, -EBUSY, SAFERRING_REASON_BUSY,
+				    "group_destroy", "operations use the group",
+				    "cancel them and reap their completions");
 	sr_uring_unregister_group(ring, group);
 	ring->group[group->id] = NULL;
 	return_all(group);
@@ -344,10 +332,10 @@ int saferring_group_provide(struct saferring_group *group,
 		return sr_misuse(pool, buffer.word, "ring_provide",
 				 group->ring);
 	if (!group->free_count)
-		return fail(group->ring, -ENOSPC, SAFERRING_REASON_DEPTH,
-			    "group_provide",
-			    "the group has all the buffers it was created for",
-			    "put the buffer");
+		return sr_fail_ring(group->ring->name, -ENOSPC,
+				    SAFERRING_REASON_DEPTH, "group_provide",
+				    "the group has all the buffers it was created for",
+				    "put the buffer");
 	if (sr_is_last(pool, buffer.word))
 		return sr_fail_last(group->ring, pool, buffer.word,
 				    SAFERRING_OPERATION_RECV_MULTISHOT);

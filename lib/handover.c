@@ -36,6 +36,7 @@ static int fail_share(const char *operation, const char *name, int error)
 
 int saferring_region_export(struct saferring_region *region, int *fd)
 {
+	SR_UNCANCELLED();
 	int error;
 
 	if (!region || !fd)
@@ -54,6 +55,7 @@ int saferring_region_export(struct saferring_region *region, int *fd)
 int saferring_region_import(struct saferring_device *device, int fd,
 			    const char *name, struct saferring_region **out)
 {
+	SR_UNCANCELLED();
 	struct saferring_region *region;
 	int error = -EOPNOTSUPP;
 

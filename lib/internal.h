@@ -37,6 +37,28 @@
 #define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
 #define SR_MAX(a, b)	   ((a) > (b) ? (a) : (b))
 
+/*
+ * Cancellation: pthread_cancel(3) takes effect in saferring_buffer_get_wait(),
+ * which gives its place up, and in no other function: whatever makes a system
+ * call with a lock held, or halfway through a change, begins with this.
+ */
+#define SR_UNCANCELLED()                                                       \
+	int uncancelled __attribute__((cleanup(sr_cancel_restore))) =          \
+		sr_cancel_disable()
+
+static inline int sr_cancel_disable(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static inline void sr_cancel_restore(const int *before)
+{
+	pthread_setcancelstate(*before, NULL);
+}
+
 /* ---- error.c ---- */
 
 /**
@@ -72,6 +94,9 @@ int sr_fail_argument(const char *operation, const char *what, ...)
 /* The object belongs to the parent process. */
 int sr_fail_forked(const char *operation, const char *kind, const char *name)
 	__attribute__((cold));
+/* An error about a ring, without figures; @name and @cure may be NULL. */
+int sr_fail_ring(const char *name, int code, int reason, const char *operation,
+		 const char *what, const char *cure) __attribute__((cold));
 /* The thread's detail, to be completed and reported by the caller. */
 struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
@@ -102,6 +127,11 @@ bool sr_lock_timed(pthread_mutex_t *lock);
 void sr_registry_unlock(void);
 unsigned int sr_next_number(void);
 void sr_name(char *to, const char *wanted, const char *kind);
+
+/* ---- timer.c ---- */
+
+/* CLOCK_MONOTONIC, for what has a deadline; see saferring/timer.h for the rest. */
+uint64_t sr_now_ns(void);
 
 /* ---- memory.c ---- */
 

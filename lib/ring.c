@@ -337,6 +337,7 @@ static int set_up(struct saferring_ring *ring,
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out)
 {
+	SR_UNCANCELLED();
 	struct saferring_ring *ring;
 	int error = check_options(options);
 
@@ -380,10 +381,7 @@ int saferring_ring_create(const struct saferring_ring_options *options,
 
 static uint64_t now_ms(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+	return sr_now_ns() / 1000000;
 }
 
 /*
@@ -463,6 +461,7 @@ static int fail_beside_busy(const struct saferring_ring *ring)
 
 int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 {
+	SR_UNCANCELLED();
 	char name[SR_NAME_MAX];
 	unsigned int left;
 
