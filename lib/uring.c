@@ -15,19 +15,11 @@
 #include "internal.h"
 #include "probes.h"
 
-/*
- * With SQPOLL entries are taken while others are queued, and requests to cancel
- * come beside the operations: there is room for both.
- */
-int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
-		  const struct saferring_ring_options *options)
+static struct io_uring_params
+params_of(unsigned int flags, const struct saferring_ring_options *options)
 {
-	unsigned int entries = ring->depth;
 	struct io_uring_params params = { .flags = flags };
-	int error;
 
-	if (flags & IORING_SETUP_SQPOLL)
-		entries = SR_MIN(2 * entries, SAFERRING_RING_DEPTH_MAX);
 	if (options->completions) {
 		params.flags |= IORING_SETUP_CQSIZE;
 		params.cq_entries = options->completions;
@@ -37,7 +29,18 @@ int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
 		params.sq_thread_cpu = options->poll_cpu - 1;
 	}
 	params.sq_thread_idle = options->poll_ms;
-	error = io_uring_queue_init_params(entries, &ring->uring, &params);
+	return params;
+}
+
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
+		  const struct saferring_ring_options *options)
+{
+	struct io_uring_params params = params_of(flags, options);
+	const unsigned int entries =
+		sr_setup_entries(options, flags & IORING_SETUP_SQPOLL);
+	const int error =
+		io_uring_queue_init_params(entries, &ring->uring, &params);
+
 	if (error)
 		return error;
 	ring->setup_flags = params.flags;
@@ -45,6 +48,19 @@ int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
 	ring->polled = params.flags & IORING_SETUP_IOPOLL;
 	ring->wide = params.flags & IORING_SETUP_SQE128;
 	return 0;
+}
+
+int sr_uring_place(struct saferring_ring *ring,
+		   const struct saferring_ring_options *options)
+{
+	struct io_uring_params params = params_of(ring->setup_flags, options);
+	const unsigned int entries =
+		sr_setup_entries(options, params.flags & IORING_SETUP_SQPOLL);
+	const int error = sr_placed_move(ring, entries, &params);
+
+	if (!error)
+		ring->setup_flags = params.flags;
+	return error;
 }
 
 /* By a number that belongs to this thread. */
@@ -81,6 +97,8 @@ void sr_uring_close(struct saferring_ring *ring)
 		io_uring_unregister_buffers(&ring->uring);
 	if (ring->beside)
 		leave_alone(ring);
+	else if (ring->placed)
+		sr_placed_close(ring);
 	else
 		io_uring_queue_exit(&ring->uring);
 }
