@@ -657,6 +657,8 @@ static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
+/* What is queued next is linked to nothing. */
+void sr_uring_end_chain(struct saferring_ring *ring);
 /* Take back the SQE that was queued last. */
 void sr_uring_unqueue_last(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */

@@ -345,6 +345,17 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	return io_uring_cq_ready(&ring->uring);
 }
 
+/*
+ * What the library queues itself is no part of a chain of the program's, which
+ * ends with what the program queued last.
+ */
+void sr_uring_end_chain(struct saferring_ring *ring)
+{
+	if (ring->queued)
+		sr_uring_queued(ring, ring->queued - 1)->flags &=
+			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
 /* An entry of the queue that is no operation's. */
 static int add_request(struct saferring_ring *ring, uint64_t key,
 		       unsigned int flags)
@@ -356,6 +367,7 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 
 	if (used >= *sq->kring_entries)
 		return -EAGAIN;
+	sr_uring_end_chain(ring);
 	sqe = sr_uring_next_any(ring);
 	memset(sqe, 0, sizeof(*sqe) << ring->wide);
 	io_uring_prep_cancel64(sqe, key, (int)flags);
