@@ -208,6 +208,9 @@ struct saferring_device {
  * @own_generation: where that is without the module
  * @revoked: the memory is gone, by this library's hand
  * @pool: the pool that uses it, or NULL
+ * @rings: number of rings that it was given to for their own memory
+ * @extents: what they have, or had, of it
+ * @shared: it was exported or imported
  * @account: where it is counted, or NULL
  */
 struct saferring_region {
@@ -225,7 +228,10 @@ struct saferring_region {
 	const uint64_t *generation_at;
 	uint64_t own_generation;
 	bool revoked;
+	bool shared;
 	struct saferring_pool *pool;
+	unsigned int rings;
+	struct sr_extent *extents;
 	uint64_t *account;
 	char name[SR_NAME_MAX];
 	char reason[SR_BACKENDS * SR_REASON_MAX];
@@ -252,6 +258,36 @@ struct sr_backend {
 	int (*revoke)(struct saferring_region *region);
 	int64_t (*pinned)(const struct saferring_region *region);
 };
+
+/* ---- extent.c ---- */
+
+/*
+ * struct sr_extent - a part of a region that a ring shares with the kernel
+ * @next: behind it
+ * @address: first byte
+ * @length: bytes, whole pages
+ */
+struct sr_extent {
+	struct sr_extent *next;
+	unsigned char *address;
+	size_t length;
+};
+
+/* A ring may take extents until it lets go. Returns 0, or with its detail. */
+int sr_memory_hold(struct saferring_region *region);
+void sr_memory_release(struct saferring_region *region);
+/* 0, or -EBUSY with its detail as long as a ring may have extents. */
+int sr_memory_check(const struct saferring_region *region,
+		    const char *operation);
+/* Zeroed. NULL if there is no room. */
+struct sr_extent *sr_extent_take(struct saferring_region *region,
+				 size_t length);
+/* The kernel is known to have let go of it. */
+void sr_extent_give(struct saferring_region *region, struct sr_extent *extent);
+/* Bytes in use, or that were. */
+size_t sr_extents_length(const struct saferring_region *region);
+/* The region is going. */
+void sr_extents_free(struct saferring_region *region);
 
 extern const struct sr_backend sr_backend_module;    /* module.c */
 extern const struct sr_backend sr_backend_hugetlb;   /* anonymous.c */

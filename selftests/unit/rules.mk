@@ -14,7 +14,8 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 # io_uring: the program's name tells it.
 UNIT_ON_THREADS := $(addprefix $(UNIT_DIR)/, \
 		     $(addsuffix -threads,batch buffer cancel control error file fork \
-			       group model quarantine ring signals socket threads wait))
+			       group model placed_group quarantine ring signals \
+			       socket threads wait))
 UNIT_TESTS += $(UNIT_ON_THREADS)
 
 # By test: the functions that it replaces.
