@@ -182,9 +182,10 @@ static void place_entries(struct saferring_group *group)
 
 static int fail_place(const struct saferring_group *group)
 {
-	return fail(group->ring, -EOPNOTSUPP, SAFERRING_REASON_UNSUPPORTED,
-		    "group_create", group->memory_reason,
-		    "a larger region, or a ring without SAFERRING_RING_REQUIRE_MEMORY");
+	return sr_fail_ring(group->ring->name, -EOPNOTSUPP,
+			    SAFERRING_REASON_UNSUPPORTED, "group_create",
+			    group->memory_reason,
+			    "a larger region, or a ring without SAFERRING_RING_REQUIRE_MEMORY");
 }
 
 /* The kernel has just refused the extent, so it has not got it. */
