@@ -12,7 +12,7 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 # Those with rings do their tests once more, on the engine that stands in for
 # io_uring: the program's name tells it.
 UNIT_ON_THREADS := $(addprefix $(UNIT_DIR)/, \
-		     $(addsuffix -threads,batch buffer control error file fork \
+		     $(addsuffix -threads,adapt_ring batch buffer control error file fork \
 			       group model quarantine ring socket threads wait))
 UNIT_TESTS += $(UNIT_ON_THREADS)
 
