@@ -316,8 +316,8 @@ static uint64_t left_until(uint64_t deadline)
  * those that are in the ring already, so with something to submit there is no
  * need to look at them before.
  */
-static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
-			   uint64_t deadline)
+int sr_submit_and_wait(struct saferring_ring *ring, unsigned int min,
+		       uint64_t deadline)
 {
 	unsigned int ready = 0;
 	uint64_t left;
@@ -343,6 +343,14 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			return 0;
 		ready = sr_uring_ready(ring);
 	}
+}
+
+static inline int wait_for(struct saferring_ring *ring, unsigned int max,
+			   unsigned int min, uint64_t deadline)
+{
+	if (SAFERRING_LIKELY(!ring->adapt))
+		return sr_submit_and_wait(ring, min, deadline);
+	return sr_adapt_wait(ring, max, min, deadline);
 }
 
 /* No more than can come; of a multishot operation any number can. */
@@ -373,7 +381,7 @@ int saferring_ring_wait(struct saferring_ring *ring,
 	min = most_to_wait_for(ring, SR_MIN(min, max));
 	deadline = deadline_of(timeout_ns);
 	do {
-		error = submit_and_wait(ring, min - count, deadline);
+		error = wait_for(ring, max - count, min - count, deadline);
 		count += take(ring, completions + count, max - count);
 		if (SAFERRING_LIKELY(count >= min || error))
 			break;

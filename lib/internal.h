@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <liburing.h>
 #include <linux/safer_ring.h>
 #include <saferring.h>
@@ -361,10 +362,16 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @lock: for @store and @caches
  * @waiters: threads that wait for a buffer, in the order of their coming
  * @waiting: their number
+ * @recalled: a get found nothing while caches had buffers, and none has come to
+ *	the store since
  * @flags: as it was created with
  * @was_exhausted: nobody has got a buffer since one was told that there is none
- * @slot: its slot of caches; the one in @fast is none while there are waiters
+ * @slot: its slot of caches; the one in @fast is none while there are waiters, or
+ *	buffers are recalled
  * @turns: by index: the last turn of a buffer that was sent or received, or NULL
+ * @cache_room: room of a cache, to begin with
+ * @cache_min: if that follows the load: never less
+ * @cache_max: never more; 0 if it does not
  * @rings: number of rings created for it
  * @sets: number of sets that it is in
  * @regions_max: how many regions it may come to have
@@ -393,11 +400,14 @@ struct saferring_pool {
 	struct saferring_cache *caches;
 	struct sr_waiter *waiters;
 	unsigned int waiting;
+	bool recalled;
 	unsigned int flags;
 	bool was_exhausted;
 	size_t slot;
 	uint64_t *turns;
 	unsigned int cache_room;
+	unsigned int cache_min;
+	unsigned int cache_max;
 	unsigned int rings;
 	unsigned int sets;
 	unsigned int live_regions;
@@ -490,6 +500,51 @@ static inline uint64_t *sr_tag_at(const struct saferring_pool *pool,
 	return (uint64_t *)(void *)pool->fast.tags + index;
 }
 
+/* Somebody waits for what is in caches, or found nothing. */
+static inline bool sr_pool_asked(const struct saferring_pool *pool)
+{
+	return __atomic_load_n(&pool->waiting, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&pool->recalled, __ATOMIC_RELAXED);
+}
+
+/*
+ * struct sr_cache_law - how deep a cache is; adapt.h has the law
+ * @min: never less
+ * @max: never more
+ * @now: the figure
+ * @events: refills and spills since @since_ns
+ * @since_ns: when the window began
+ */
+struct sr_cache_law {
+	uint32_t min;
+	uint32_t max;
+	uint32_t now;
+	uint32_t events;
+	uint64_t since_ns;
+};
+
+/* A thread's cache: what inline code knows of it, and its law. */
+struct sr_cache {
+	struct saferring_cache fast;
+	struct sr_cache_law law;
+};
+
+/* adapt_pool.c; with the pool's lock held */
+
+/* A thread has a cache for the pool, or gives it up. */
+void sr_adapt_cache_begin(struct saferring_pool *pool,
+			  struct saferring_cache *cache);
+void sr_adapt_cache_end(struct saferring_pool *pool,
+			struct saferring_cache *cache);
+/* A cache was refilled or spilled because it was empty or full. */
+void sr_adapt_cache_missed(struct saferring_pool *pool,
+			   struct saferring_cache *cache);
+/* A cache was spilled because others want what it had. */
+void sr_adapt_cache_asked(struct saferring_pool *pool,
+			  struct saferring_cache *cache);
+/* Without the lock: a get found nothing. */
+void sr_adapt_recall(struct saferring_pool *pool);
+
 /* cache.c */
 extern struct saferring_cache sr_cache_empty;
 /* This thread's cache for a pool, made if need be; NULL if it can have none. */
@@ -527,6 +582,8 @@ uint64_t sr_buffer_claim(struct saferring_pool *pool, uint64_t tag);
 
 /* waiter.c: with the pool's lock held: hand what is in the store to them. */
 void sr_waiters_serve(struct saferring_pool *pool);
+/* The same: have every get and put take the lock, or no longer. */
+void sr_waiters_set_slot(struct saferring_pool *pool);
 /* Have them look whether there is anything left to wait for. */
 void sr_waiters_wake(struct saferring_pool *pool);
 

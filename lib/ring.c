@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include "account.h"
+#include "adapt.h"
 #include "internal.h"
 #include "probes.h"
 
@@ -45,6 +46,8 @@ static int check_flags(unsigned int flags)
 
 static int check_options(const struct saferring_ring_options *options)
 {
+	int error;
+
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
 					"depth %u, at most %u", options->depth,
@@ -68,7 +71,8 @@ static int check_options(const struct saferring_ring_options *options)
 	if (options->flags & SAFERRING_RING_REQUIRE_MEMORY && !options->memory)
 		return sr_fail_argument("ring_create",
 					"SAFERRING_RING_REQUIRE_MEMORY without a region");
-	return check_flags(options->flags);
+	error = check_flags(options->flags);
+	return error ? error : sr_adapt_ring_check(options, sr_ring_depth(options));
 }
 
 static int check_pool(const struct saferring_pool *pool)
@@ -252,6 +256,7 @@ void sr_ring_free(struct saferring_ring *ring)
 	free(ring->doomed);
 	free(ring->attachment);
 	free(ring->watch);
+	free(ring->adapt);
 	free(ring);
 }
 
@@ -315,7 +320,9 @@ static int open_ring(struct saferring_ring *ring,
 	if (error)
 		return error;
 	sr_uring_probe(ring);
-	error = sr_set_fixed(ring, options->flags);
+	error = sr_adapt_ring(ring, options);
+	if (!error)
+		error = sr_set_fixed(ring, options->flags);
 	if (error && !uring)
 		sr_uring_close(ring);
 	return error;
@@ -552,6 +559,10 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.memory = ring->placed != NULL;
 	info.memory_bytes = memory_length(ring);
 	info.memory_reason = ring->memory_reason;
+	if (ring->adapt) {
+		info.batch = ring->adapt->batch.now;
+		info.busy_ns = ring->adapt->busy.now;
+	}
 	return sr_info_out("ring_info", out, &info, sizeof(info));
 }
 

@@ -193,6 +193,7 @@ struct sr_watch {
  * @state: by record
  * @payload: by record
  * @attachment: the pools
+ * @adapt: what follows the load, or NULL
  * @watch: the devices
  * @stats: those counters that are not made of the others
  * @files: slots of the table of registered files
@@ -250,6 +251,7 @@ struct saferring_ring {
 	struct sr_payload *payload;
 	struct sr_attachment *attachment;
 	size_t attachment_count;
+	struct sr_adapt *adapt;
 	struct sr_watch *watch;
 	size_t watch_count;
 	struct saferring_ring_stats stats;
@@ -544,6 +546,15 @@ unsigned int sr_take_one(struct saferring_ring *ring,
 			 const struct io_uring_cqe *cqe,
 			 struct saferring_completion *completions,
 			 unsigned int max);
+/*
+ * Submit, and wait for @min completions, or until @deadline of sr_now_ns(); 0 is
+ * past. Returns 0 or -errno.
+ */
+int sr_submit_and_wait(struct saferring_ring *ring, unsigned int min,
+		       uint64_t deadline);
+/* adapt_ring.c: the same, for a ring of which something follows the load. */
+int sr_adapt_wait(struct saferring_ring *ring, unsigned int max,
+		  unsigned int min, uint64_t deadline);
 /* Complete all that can be without waiting, buffers going to their pools. */
 void sr_ring_return_completed(struct saferring_ring *ring);
 
@@ -598,6 +609,9 @@ int sr_fail_beside(const struct saferring_ring *ring, const char *function)
 int sr_cancel_beside(struct saferring_ring *ring, uint64_t key);
 
 /* setup.c */
+/* What came of something that was tried, for saferring_ring_info(). */
+void sr_setup_note(struct saferring_ring *ring, const char *name,
+		   const char *what);
 int sr_setup(struct saferring_ring *ring,
 	     const struct saferring_ring_options *options);
 /* Entries of the submission queue, with a thread of the kernel's or without. */

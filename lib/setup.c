@@ -96,8 +96,8 @@ static unsigned int reconcile(unsigned int setup)
 	return setup;
 }
 
-static void note(struct saferring_ring *ring, const char *name,
-		 const char *what)
+void sr_setup_note(struct saferring_ring *ring, const char *name,
+		   const char *what)
 {
 	const size_t used = strlen(ring->setup);
 
@@ -114,7 +114,7 @@ static bool worth_trying(struct saferring_ring *ring, const struct wish *wish)
 		return true;
 	snprintf(text, sizeof(text), "not with fewer than %d CPUs",
 		 SQPOLL_CPUS);
-	note(ring, wish->name, text);
+	sr_setup_note(ring, wish->name, text);
 	return false;
 }
 
@@ -140,7 +140,7 @@ static void place(struct saferring_ring *ring,
 		  const struct saferring_ring_options *options)
 {
 	if (ring->memory)
-		note(ring, "its own memory in the region",
+		sr_setup_note(ring, "its own memory in the region",
 		     sr_uring_place(ring, options) ? "refused" : "in use");
 }
 
@@ -158,17 +158,17 @@ static int set_up_uring(struct saferring_ring *ring,
 				      options);
 		if (!error)
 			break;
-		note(ring, wish->name, strerror(-error));
+		sr_setup_note(ring, wish->name, strerror(-error));
 		if (!may_go_on(error))
 			break;
 	}
 	if (error)
 		return sr_uring_fail(error, "ring_create", ring->name);
-	note(ring, wish->name, "in use");
+	sr_setup_note(ring, wish->name, "in use");
 	place(ring, options);
 	if (ring->setup_flags & IORING_SETUP_DEFER_TASKRUN)
-		note(ring, "registered ring descriptor",
-		     sr_uring_register_self(ring) ? "refused" : "in use");
+		sr_setup_note(ring, "registered ring descriptor",
+			      sr_uring_register_self(ring) ? "refused" : "in use");
 	return 0;
 }
 

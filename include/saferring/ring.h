@@ -90,6 +90,10 @@ struct saferring_range {
 
 #define SAFERRING_RING_COMPLETIONS_MAX 65536U
 
+/* Nanoseconds, at most, of saferring_ring_options.batch_ns and .busy_max_ns. */
+#define SAFERRING_RING_BATCH_NS_MAX 1000000000ULL
+#define SAFERRING_RING_BUSY_NS_MAX  10000000U
+
 /*
  * Measure how long operations take, from submitting a batch to reaping, in the
  * metric saferring_operation_latency_seconds. The clock is read twice a batch.
@@ -113,6 +117,18 @@ struct saferring_range {
  * @poll_ms: milliseconds after which that thread goes to sleep; 0 for 1000
  * @memory: region for the memory that the ring shares with the kernel, NULL for
  *	what the kernel has; see saferring_ring_memory()
+ * @batch_min: if @batch_max is not 0: fewest completions that a wait gathers,
+ *	where it is given as long; 0 for 1
+ * @batch_max: most completions that a wait gathers, at most the depth; 0 to
+ *	have it return with those that were asked for. Else a number between the
+ *	two follows the load. See saferring_adaptation(7)
+ * @batch_ns: nanoseconds from its beginning that a wait goes on for more
+ *	completions than were asked for, at most SAFERRING_RING_BATCH_NS_MAX; not
+ *	0 if @batch_max is not
+ * @busy_min_ns: nanoseconds, at least, that a wait looks for completions before
+ *	the thread sleeps
+ * @busy_max_ns: nanoseconds, at most, SAFERRING_RING_BUSY_NS_MAX or less; 0 to
+ *	have it sleep at once. Else a time between the two follows the load
  */
 struct saferring_ring_options {
 	size_t size;
@@ -126,6 +142,11 @@ struct saferring_ring_options {
 	unsigned int poll_cpu;
 	unsigned int poll_ms;
 	struct saferring_region *memory;
+	unsigned int batch_min;
+	unsigned int batch_max;
+	uint64_t batch_ns;
+	unsigned int busy_min_ns;
+	unsigned int busy_max_ns;
 };
 
 /**
@@ -183,6 +204,9 @@ saferring_ring_memory(const struct saferring_ring_options *options)
  * -EINVAL: depth, flags or pools are out of range, or a pool appears twice;
  * -ESTALE: a region of a pool, or for its memory, was revoked;
  * -EBUSY: a pool has the region for its memory;
+ * -EINVAL: depth, flags, pools or bounds are out of range, or a pool appears
+ * twice;
+ * -ESTALE: a region of a pool was revoked;
  * -ENOSYS: with REQUIRE_URING: there is no io_uring in this kernel;
  * -EPERM: with REQUIRE_URING: io_uring is forbidden to this process;
  * -EAGAIN: threads could not be started;
@@ -437,6 +461,9 @@ saferring_ring_reap(struct saferring_ring *ring,
  * @min: how many to wait for; cut to @max and to what is queued and in flight
  * @timeout_ns: how long to wait at most, in nanoseconds, or SAFERRING_FOREVER
  *
+ * A ring whose options have a batch_max may wait for more than @min, for up to
+ * batch_ns nanoseconds.
+ *
  * Return: number of completions, which is less than @min after a timeout;
  * -EINTR: a signal came before there was any completion;
  * -EINVAL: @max is 0;
@@ -493,6 +520,9 @@ enum saferring_engine {
  * @memory: 1 if its queues lie in the region that it was created with
  * @memory_reason: why not, or ""; valid as long as the ring
  * @memory_bytes: bytes that queues and groups have of that region
+ * @batch: completions that a wait gathers now, or 0 if that does not follow the
+ *	load
+ * @busy_ns: nanoseconds that a wait looks for completions now, before it sleeps
  */
 struct saferring_ring_info {
 	size_t size;
@@ -513,6 +543,8 @@ struct saferring_ring_info {
 	int memory;
 	const char *memory_reason;
 	uint64_t memory_bytes;
+	unsigned int batch;
+	unsigned int busy_ns;
 };
 
 /**
