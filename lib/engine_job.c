@@ -347,8 +347,16 @@ void sr_job_expire(struct sr_engine *engine, struct sr_job *job)
 
 static void wait_for_descriptor(struct sr_engine *engine, struct sr_job *job)
 {
+	sr_job_note_files(job);
 	sr_job_move(engine, job, SR_JOB_WAITING);
 	sr_engine_wake_poller(engine);
+}
+
+static void wait_for_worker(struct sr_engine *engine, struct sr_job *job)
+{
+	sr_job_note_files(job);
+	sr_job_move(engine, job, SR_JOB_QUEUED);
+	sr_engine_work(engine);
 }
 
 static bool is_multishot(const struct sr_job *job)
@@ -382,8 +390,7 @@ static bool settle(struct sr_engine *engine, struct sr_job *job, int32_t result,
 	const bool data = job->sqe.opcode == IORING_OP_RECV;
 
 	if (result == SR_JOB_BLOCKS && !job->cancelled) {
-		sr_job_move(engine, job, SR_JOB_QUEUED);
-		sr_engine_work(engine);
+		wait_for_worker(engine, job);
 		return false;
 	}
 	if (result == -EAGAIN && !job->nonblock && !job->cancelled) {
@@ -429,7 +436,9 @@ void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking)
 	do {
 		flags = 0;
 		sr_job_move(engine, job, SR_JOB_RUNNING);
-		if (job->sqe.flags & IOSQE_BUFFER_SELECT)
+		if (!sr_job_has_files(job))
+			result = -EBADF;
+		else if (job->sqe.flags & IOSQE_BUFFER_SELECT)
 			result = sr_job_run_on_group(engine, job, &flags);
 		else
 			result = run_unlocked(engine, job, blocking);
@@ -444,16 +453,14 @@ static void start_call(struct sr_engine *engine, struct sr_job *job)
 	const struct sr_call *call = sr_call_of(job->sqe.opcode);
 	const int error = call ? sr_job_open_files(engine, job) : -EINVAL;
 
-	if (error) {
+	if (error)
 		end(engine, job, error, 0);
-	} else if (job->sqe.opcode == IORING_OP_CLOSE && job->sqe.file_index) {
+	else if (job->sqe.opcode == IORING_OP_CLOSE && job->sqe.file_index)
 		end(engine, job, sr_job_close_slot(engine, job), 0);
-	} else if (call->wait == SR_CALL_WORKER) {
-		sr_job_move(engine, job, SR_JOB_QUEUED);
-		sr_engine_work(engine);
-	} else {
+	else if (call->wait == SR_CALL_WORKER)
+		wait_for_worker(engine, job);
+	else
 		sr_job_run(engine, job, false);
-	}
 }
 
 static void start(struct sr_engine *engine, struct sr_job *job)

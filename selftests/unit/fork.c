@@ -132,6 +132,14 @@ static int down(void **state)
 	return 0;
 }
 
+static void skip_if_no_threads(void)
+{
+#ifdef __SANITIZE_THREAD__
+	if (on_threads())
+		SKIP("its sanitizer lets a child of threads have none itself");
+#endif
+}
+
 static void a_child_is_refused_everything_inherited(void **state)
 {
 	in_child(everything_is_refused, *state);
@@ -139,10 +147,7 @@ static void a_child_is_refused_everything_inherited(void **state)
 
 static void a_child_can_have_its_own(void **state)
 {
-#ifdef __SANITIZE_THREAD__
-	if (on_threads())
-		SKIP("its sanitizer lets a child of threads have none itself");
-#endif
+	skip_if_no_threads();
 	in_child(its_own_works, *state);
 }
 
@@ -295,10 +300,7 @@ static void what_is_in_flight_does_not_notice_a_child(void **state)
 	struct stage *stage = flight.from->stage;
 	struct saferring_completion completion;
 
-#ifdef __SANITIZE_THREAD__
-	if (on_threads())
-		SKIP("its sanitizer lets a child of threads have none itself");
-#endif
+	skip_if_no_threads();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    flight.pair),
 			 0);
@@ -343,10 +345,7 @@ static void a_ring_that_is_readable_after_a_fork_has_something(void **state)
 
 	if (!have_messages(ring))
 		SKIP("%s", saferring_error_last()->what);
-#ifdef __SANITIZE_THREAD__
-	if (on_threads())
-		SKIP("its sanitizer lets a child of threads have none itself");
-#endif
+	skip_if_no_threads();
 	in_child(knock, from);
 	assert_int_equal(poll(&poll_fd, 1, 0), !on_threads());
 	if (poll_fd.revents)
@@ -376,6 +375,7 @@ static void replace_the_program(void *argument)
 static void nothing_is_left_open_to_another_program(void **state)
 {
 	(void)state;
+	skip_if_no_threads();
 	in_child(replace_the_program, NULL);
 }
 
