@@ -129,7 +129,9 @@ void sr_job_close_files(struct sr_job *job)
  * another file: that one is not to be read from in place of the first. To hold a
  * file by a descriptor of its own would be no better: to close any descriptor of
  * a file releases the locks that the process has on it. What has no inode of its
- * own, such as eventfds, is taken for the same.
+ * own, such as eventfds, is taken for the same, and what happens between the
+ * look and the system call is not seen before it is over: programs are told to
+ * keep descriptors open.
  */
 static struct sr_identity look(int fd)
 {

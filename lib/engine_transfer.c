@@ -65,6 +65,21 @@ static int transfer_stream(struct sr_job *job, const struct iovec *iovec,
 							 -EAGAIN;
 }
 
+/*
+ * Of a file that was closed meanwhile, another one may have been read from. What
+ * comes of that does not pass for the file's.
+ */
+static int transfer_file(struct sr_job *job, const struct iovec *iovec,
+			 unsigned int count, const struct direction *direction)
+{
+	const int result = sr_result_of(direction->call(job->fd, iovec,
+							(int)count,
+							(off_t)job->sqe.off,
+							job->sqe.rw_flags));
+
+	return sr_job_has_files(job) ? result : -EBADF;
+}
+
 static int transfer(struct sr_job *job, const struct iovec *iovec,
 		    unsigned int count, const struct direction *direction,
 		    bool blocking)
@@ -77,9 +92,7 @@ static int transfer(struct sr_job *job, const struct iovec *iovec,
 	case SR_SORT_FILE:
 		if (!blocking)
 			return SR_JOB_BLOCKS;
-		return sr_result_of(direction->call(job->fd, iovec, (int)count,
-						    (off_t)job->sqe.off,
-						    job->sqe.rw_flags));
+		return transfer_file(job, iovec, count, direction);
 	case SR_SORT_SOCKET:
 		return direction->message(job->fd, &message, 0);
 	default:

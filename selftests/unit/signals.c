@@ -112,6 +112,8 @@ static void an_interrupted_wait_says_so_and_has_lost_nothing(void **state)
 	unsigned int round;
 	int pair[2], result;
 
+	if (getenv("UNIT_WRAPPER") && !on_threads())
+		SKIP("the wrapper holds signals up in io_uring_enter(2)");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    pair),
 			 0);
