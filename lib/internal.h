@@ -103,6 +103,9 @@ struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
 /* Hand a detail to the report function. No lock may be held. */
 void sr_report(const struct saferring_error *error);
+/* Nobody changes the report function in between. For fork(). */
+void sr_report_lock(void);
+void sr_report_unlock(void);
 
 /* ---- registry.c ---- */
 
