@@ -3,6 +3,7 @@
  * Rings whose waits follow the load: within their bounds, no longer than the
  * program allows, and told by the statistics.
  */
+#include <liburing.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -551,6 +552,33 @@ static void a_ring_that_the_kernel_polls_is_refused(void **state)
 			       "SAFERRING_RING_IOPOLL"));
 }
 
+static void a_ring_that_the_program_keeps_is_refused(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_ring_options options = options_of(stage);
+	struct io_uring uring;
+	int error;
+
+	if (on_threads())
+		SKIP("a ring of the program's own is one of io_uring");
+	error = io_uring_queue_init(DEPTH, &uring, 0);
+	if (error)
+		SKIP("io_uring_queue_init: %s", strerror(-error));
+	options.batch_max = 8;
+	options.batch_ns = MS;
+	options.flags = SAFERRING_RING_BESIDE;
+	assert_int_equal(saferring_ring_adopt(&uring, &options, &stage->ring),
+			 -EINVAL);
+	assert_non_null(strstr(saferring_error_last()->what,
+			       "a ring that the program keeps"));
+	/* One that it gives over follows the load like any other. */
+	options.flags = 0;
+	assert_int_equal(saferring_ring_adopt(&uring, &options, &stage->ring),
+			 0);
+	nops(stage, 1000);
+	assert_int_equal(info_of(stage).batch, 8);
+}
+
 static void the_environment_turns_it_off(void **state)
 {
 	struct stage *stage = *state;
@@ -584,6 +612,7 @@ int main(void)
 		TEST(both_go_together),
 		TEST(bounds_are_checked),
 		TEST(a_ring_that_the_kernel_polls_is_refused),
+		TEST(a_ring_that_the_program_keeps_is_refused),
 		TEST(the_environment_turns_it_off),
 	};
 
