@@ -101,7 +101,7 @@ enum sr_step sr_busy_law_crowded(struct sr_busy_law *law);
  * the cache would have room for, so that what one thread gains none other goes
  * without; halved when it happens less than once in SR_CACHE_QUIET
  * milliseconds, so that room that is not used up is given back. Between the two
- * lies a factor of 256, so that it does not go to and fro.
+ * lies a factor of 256, so that it does not swing.
  */
 enum sr_step sr_cache_law_missed(struct sr_cache_law *law, uint64_t now_ns,
 				 uint64_t stored);
