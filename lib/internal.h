@@ -38,6 +38,28 @@
 #define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
 #define SR_MAX(a, b)	   ((a) > (b) ? (a) : (b))
 
+/*
+ * Cancellation: pthread_cancel(3) takes effect in saferring_buffer_get_wait(),
+ * which gives its place up, and in no other function: whatever makes a system
+ * call with a lock held, or halfway through a change, begins with this.
+ */
+#define SR_UNCANCELLED()                                                       \
+	int uncancelled __attribute__((cleanup(sr_cancel_restore))) =          \
+		sr_cancel_disable()
+
+static inline int sr_cancel_disable(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static inline void sr_cancel_restore(const int *before)
+{
+	pthread_setcancelstate(*before, NULL);
+}
+
 /* ---- error.c ---- */
 
 /**
@@ -73,21 +95,14 @@ int sr_fail_argument(const char *operation, const char *what, ...)
 /* The object belongs to the parent process. */
 int sr_fail_forked(const char *operation, const char *kind, const char *name)
 	__attribute__((cold));
+/* An error about a ring, without figures; @name and @cure may be NULL. */
+int sr_fail_ring(const char *name, int code, int reason, const char *operation,
+		 const char *what, const char *cure) __attribute__((cold));
 /* The thread's detail, to be completed and reported by the caller. */
 struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
 /* Hand a detail to the report function. No lock may be held. */
 void sr_report(const struct saferring_error *error);
-
-/* ---- time ---- */
-
-static inline uint64_t sr_now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 /* ---- registry.c ---- */
 
@@ -113,6 +128,11 @@ bool sr_lock_timed(pthread_mutex_t *lock);
 void sr_registry_unlock(void);
 unsigned int sr_next_number(void);
 void sr_name(char *to, const char *wanted, const char *kind);
+
+/* ---- timer.c ---- */
+
+/* CLOCK_MONOTONIC, for what has a deadline; see saferring/timer.h for the rest. */
+uint64_t sr_now_ns(void);
 
 /* ---- memory.c ---- */
 
@@ -189,6 +209,9 @@ struct saferring_device {
  * @own_generation: where that is without the module
  * @revoked: the memory is gone, by this library's hand
  * @pool: the pool that uses it, or NULL
+ * @rings: number of rings that it was given to for their own memory
+ * @extents: what they have, or had, of it
+ * @shared: it was exported or imported
  * @account: where it is counted, or NULL
  */
 struct saferring_region {
@@ -206,7 +229,10 @@ struct saferring_region {
 	const uint64_t *generation_at;
 	uint64_t own_generation;
 	bool revoked;
+	bool shared;
 	struct saferring_pool *pool;
+	unsigned int rings;
+	struct sr_extent *extents;
 	uint64_t *account;
 	char name[SR_NAME_MAX];
 	char reason[SR_BACKENDS * SR_REASON_MAX];
@@ -233,6 +259,36 @@ struct sr_backend {
 	int (*revoke)(struct saferring_region *region);
 	int64_t (*pinned)(const struct saferring_region *region);
 };
+
+/* ---- extent.c ---- */
+
+/*
+ * struct sr_extent - a part of a region that a ring shares with the kernel
+ * @next: behind it
+ * @address: first byte
+ * @length: bytes, whole pages
+ */
+struct sr_extent {
+	struct sr_extent *next;
+	unsigned char *address;
+	size_t length;
+};
+
+/* A ring may take extents until it lets go. Returns 0, or with its detail. */
+int sr_memory_hold(struct saferring_region *region);
+void sr_memory_release(struct saferring_region *region);
+/* 0, or -EBUSY with its detail as long as a ring may have extents. */
+int sr_memory_check(const struct saferring_region *region,
+		    const char *operation);
+/* Zeroed. NULL if there is no room. */
+struct sr_extent *sr_extent_take(struct saferring_region *region,
+				 size_t length);
+/* The kernel is known to have let go of it. */
+void sr_extent_give(struct saferring_region *region, struct sr_extent *extent);
+/* Bytes in use, or that were. */
+size_t sr_extents_length(const struct saferring_region *region);
+/* The region is going. */
+void sr_extents_free(struct saferring_region *region);
 
 extern const struct sr_backend sr_backend_module;    /* module.c */
 extern const struct sr_backend sr_backend_hugetlb;   /* anonymous.c */

@@ -141,6 +141,11 @@ int sr_pool_check_free(struct saferring_region *const *regions, size_t count,
 			return sr_fail(&fault, "pool %s uses it",
 				       region->pool->name);
 		}
+		if (region->extents || region->rings) {
+			fault.code = -EBUSY;
+			fault.reason = SAFERRING_REASON_BUSY;
+			return sr_fail(&fault, "rings have, or had, their own memory in it");
+		}
 		if (!sr_region_live(region)) {
 			fault.code = -ESTALE;
 			fault.reason = SAFERRING_REASON_REGION_GONE;

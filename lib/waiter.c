@@ -97,30 +97,64 @@ static struct timespec deadline_in(uint64_t timeout_ns)
 	return deadline;
 }
 
-/* With the pool's lock held. Returns the tag that was given, or 0. */
-static uint64_t wait_for_tag(struct saferring_pool *pool, uint64_t timeout_ns)
+/* A place in the line. */
+struct place {
+	struct saferring_pool *pool;
+	struct sr_waiter waiter;
+};
+
+static void take_place(struct place *place)
 {
-	struct sr_waiter waiter = { 0 };
 	pthread_condattr_t attributes;
-	struct timespec deadline;
-	int error = 0;
 
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&waiter.woken, &attributes);
+	pthread_cond_init(&place->waiter.woken, &attributes);
 	pthread_condattr_destroy(&attributes);
+	enqueue(place->pool, &place->waiter);
+}
+
+static void leave_place(struct place *place)
+{
+	if (!place->waiter.tag)
+		dequeue(place->pool, &place->waiter);
+	pthread_cond_destroy(&place->waiter.woken);
+}
+
+/* The thread is cancelled while it waits: what it was given is the next one's. */
+static void give_up_place(void *argument)
+{
+	struct place *place = argument;
+	struct saferring_pool *pool = place->pool;
+
+	leave_place(place);
+	if (place->waiter.tag) {
+		sr_pool_store(pool, place->waiter.tag);
+		sr_waiters_serve(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* With the pool's lock held. Returns the tag that was given, or 0. */
+static uint64_t wait_for_tag(struct saferring_pool *pool, uint64_t timeout_ns)
+{
 	/* A deadline that no clock reaches overflows none. */
-	deadline = deadline_in(SR_MIN(timeout_ns, (uint64_t)INT64_MAX / 4));
-	enqueue(pool, &waiter);
-	while (!waiter.tag && !error && pool->live_regions)
+	const struct timespec deadline =
+		deadline_in(SR_MIN(timeout_ns, (uint64_t)INT64_MAX / 4));
+	struct place place = { .pool = pool };
+	struct sr_waiter *waiter = &place.waiter;
+	int error = 0;
+
+	take_place(&place);
+	pthread_cleanup_push(give_up_place, &place);
+	while (!waiter->tag && !error && pool->live_regions)
 		error = timeout_ns == SAFERRING_FOREVER ?
-				pthread_cond_wait(&waiter.woken, &pool->lock) :
-				pthread_cond_timedwait(&waiter.woken,
+				pthread_cond_wait(&waiter->woken, &pool->lock) :
+				pthread_cond_timedwait(&waiter->woken,
 						       &pool->lock, &deadline);
-	if (!waiter.tag)
-		dequeue(pool, &waiter);
-	pthread_cond_destroy(&waiter.woken);
-	return waiter.tag;
+	pthread_cleanup_pop(0);
+	leave_place(&place);
+	return waiter->tag;
 }
 
 static int fail_timeout(struct saferring_pool *pool, uint64_t timeout_ns)
