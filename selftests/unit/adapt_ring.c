@@ -401,7 +401,7 @@ static void polling_follows_how_long_waits_take(void **state)
 
 	create_polling(stage, 0, SAFERRING_RING_BUSY_NS_MAX);
 	assert_int_equal(info_of(stage).busy_ns, 0);
-	for (round = 0; round < 500 && !figure("saferring_ring_busy_polls",
+	for (round = 0; round < 2000 && !figure("saferring_ring_busy_polls",
 					      "outcome=\"paid\"");
 	     round++)
 		wait_for_time(stage, 300000);
@@ -412,14 +412,13 @@ static void polling_follows_how_long_waits_take(void **state)
 	assert_true(figure("saferring_ring_adaptations",
 			   "what=\"busy\",direction=\"raise\",reason=\"near\"") >
 		    0);
-	/* Longer than polling could ever take. */
+	/* Longer than polling could ever take; or others want the CPU. */
 	for (round = 0; round < 100 && info_of(stage).busy_ns; round++)
 		wait_for_time(stage, 12 * MS);
 	assert_int_equal(info_of(stage).busy_ns, 0);
 	assert_int_equal(figure("saferring_ring_busy_poll_seconds", NULL), 0);
 	assert_true(figure("saferring_ring_adaptations",
-			   "what=\"busy\",direction=\"lower\",reason=\"far\"") >
-		    0);
+			   "what=\"busy\",direction=\"lower\"") > 0);
 	assert_true(figure("saferring_ring_busy_polls", "outcome=\"vain\"") > 0);
 }
 
