@@ -202,7 +202,7 @@ static void observe_busy(struct saferring_ring *ring, bool success,
 
 static inline void relax(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");

@@ -394,6 +394,11 @@ static void wait_for_time(struct stage *stage, uint64_t ns)
 	assert_int_equal(done.result, -ETIME);
 }
 
+static bool polls_paid(void)
+{
+	return figure("saferring_ring_busy_polls", "outcome=\"paid\"");
+}
+
 static void polling_follows_how_long_waits_take(void **state)
 {
 	struct stage *stage = *state;
@@ -401,14 +406,12 @@ static void polling_follows_how_long_waits_take(void **state)
 
 	create_polling(stage, 0, SAFERRING_RING_BUSY_NS_MAX);
 	assert_int_equal(info_of(stage).busy_ns, 0);
-	for (round = 0; round < 2000 && !figure("saferring_ring_busy_polls",
-					      "outcome=\"paid\"");
-	     round++)
+	for (round = 0; round < 2000 && !polls_paid(); round++)
 		wait_for_time(stage, 300000);
 	assert_in_range(info_of(stage).busy_ns, 1, SAFERRING_RING_BUSY_NS_MAX);
 	assert_int_equal(figure("saferring_ring_busy_poll_seconds", NULL),
 			 info_of(stage).busy_ns);
-	assert_true(figure("saferring_ring_busy_polls", "outcome=\"paid\"") > 0);
+	assert_true(polls_paid());
 	assert_true(figure("saferring_ring_adaptations",
 			   "what=\"busy\",direction=\"raise\",reason=\"near\"") >
 		    0);
