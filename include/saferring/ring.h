@@ -204,12 +204,10 @@ saferring_ring_memory(const struct saferring_ring_options *options)
  * Any thread may call it.
  *
  * Return: 0, or
- * -EINVAL: depth, flags or pools are out of range, or a pool appears twice;
- * -ESTALE: a region of a pool, or for its memory, was revoked;
- * -EBUSY: a pool has the region for its memory;
  * -EINVAL: depth, flags, pools or bounds are out of range, or a pool appears
  * twice;
- * -ESTALE: a region of a pool was revoked;
+ * -ESTALE: a region of a pool, or for its memory, was revoked;
+ * -EBUSY: a pool has the region for its memory;
  * -ENOSYS: with REQUIRE_URING: there is no io_uring in this kernel;
  * -EPERM: with REQUIRE_URING: io_uring is forbidden to this process;
  * -EAGAIN: threads could not be started;

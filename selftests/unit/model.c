@@ -601,6 +601,12 @@ static void open_ring(unsigned int ring)
 	options.pool_count = 1;
 	options.poll_ms = 1;
 	options.flags = flags[dice(sizeof(flags) / sizeof(*flags))];
+	/* Every second one has waits that follow the load. */
+	if (dice(2)) {
+		options.batch_max = DEPTH;
+		options.batch_ns = 20000;
+		options.busy_max_ns = 10000;
+	}
 	result = saferring_ring_create(&options, &world.ring[ring]);
 	if (result == -EINVAL) {
 		options.flags = 0;
