@@ -18,6 +18,9 @@
 
 #define NO_STEP UINT32_MAX
 
+/* How often a step that the kernel is about to start is cancelled. */
+#define CHASES_MAX 8
+
 /*
  * struct step - an operation that may wait
  * @sqe: its entry, of either size
@@ -27,7 +30,9 @@
  * @first: the first edge to a step that waits for it, or NO_STEP
  * @next_linked: the step that is linked to it in the kernel, or NO_STEP
  * @hard: the link to it is a hard one
+ * @behind: there is a step that it was found to be linked to
  * @ready: nothing is waited for, it is to be queued
+ * @chases: how often it was cancelled since the one before it ended
  * @cursor: of the search for cycles: the first edge not yet looked at
  * @color: not seen, on the path, done
  * @via: the step that the path came from
@@ -43,7 +48,9 @@ struct step {
 	uint32_t first;
 	uint32_t next_linked;
 	bool hard;
+	bool behind;
 	bool ready;
+	unsigned char chases;
 	unsigned char color;
 	uint32_t cursor;
 	uint32_t via;
@@ -209,6 +216,48 @@ static void cancel_started(struct saferring_batch *batch,
 		ring->doomed[ring->doomed_count++] = step->key;
 }
 
+/*
+ * Behind a hard link the kernel starts a step when the one before it has ended,
+ * and knows nothing of it until then. So it is cancelled now, after the kernel
+ * was let start it.
+ */
+static void cancel_linked(struct saferring_batch *batch,
+			  const struct step *ended)
+{
+	struct step *step = &batch->step[ended->next_linked];
+
+	if (step->public.state != SAFERRING_STEP_STARTED)
+		return;
+	step->chases = 1;
+	batch->ring->let_start = true;
+	cancel_started(batch, step);
+}
+
+static void chase(struct saferring_batch *batch)
+{
+	unsigned int number;
+
+	for (number = 0; number < batch->steps; number++) {
+		struct step *step = &batch->step[number];
+
+		if (!step->chases || step->chases == CHASES_MAX ||
+		    step->public.state != SAFERRING_STEP_STARTED)
+			continue;
+		step->chases++;
+		batch->ring->let_start = true;
+		cancel_started(batch, step);
+	}
+}
+
+void sr_batches_chase(struct saferring_ring *ring)
+{
+	struct saferring_batch *batch;
+
+	for (batch = ring->batches; batch; batch = batch->next)
+		if (batch->failing && batch->info.left)
+			chase(batch);
+}
+
 static void cancel_rest(struct saferring_batch *batch)
 {
 	unsigned int number;
@@ -269,6 +318,8 @@ void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
 	note_end(batch, step, result, success);
 	if (!batch->submitted)
 		return;
+	if (batch->failing && step->next_linked != NO_STEP)
+		cancel_linked(batch, step);
 	for (edge = step->first; edge != NO_STEP;
 	     edge = batch->edge[edge].next)
 		tell(batch, &batch->step[batch->edge[edge].step],
@@ -565,8 +616,41 @@ static void link_chains(struct saferring_batch *batch)
 			continue;
 		step->next_linked = edge->step;
 		batch->step[edge->step].hard = edge->hard;
+		batch->step[edge->step].behind = true;
 		batch->info.linked++;
 	}
+}
+
+/*
+ * A link that breaks has the kernel cancel all that is linked behind it, also
+ * what waits for an end only. So a chain ends before a hard link that comes after
+ * another one, and what is there starts a chain of its own.
+ */
+static void cut_chain(struct saferring_batch *batch, struct step *step)
+{
+	bool may_break = false;
+
+	while (step->next_linked != NO_STEP) {
+		struct step *next = &batch->step[step->next_linked];
+
+		if (may_break && next->hard) {
+			step->next_linked = NO_STEP;
+			batch->info.linked--;
+			may_break = false;
+		} else {
+			may_break |= !next->hard;
+		}
+		step = next;
+	}
+}
+
+static void cut_chains(struct saferring_batch *batch)
+{
+	unsigned int number;
+
+	for (number = 0; number < batch->steps; number++)
+		if (!batch->step[number].behind)
+			cut_chain(batch, &batch->step[number]);
 }
 
 int saferring_batch_submit(struct saferring_batch *batch)
@@ -583,6 +667,7 @@ int saferring_batch_submit(struct saferring_batch *batch)
 	if (error)
 		return error;
 	link_chains(batch);
+	cut_chains(batch);
 	batch->submitted = true;
 	for (number = 0; number < batch->steps; number++) {
 		batch->ring->parked -= batch->step[number].records;

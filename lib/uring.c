@@ -377,6 +377,15 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 	return 0;
 }
 
+void sr_uring_let_start(struct saferring_ring *ring)
+{
+	ring->let_start = false;
+	if (ring->engine)
+		return;
+	ring->stats.enters++;
+	io_uring_get_events(&ring->uring);
+}
+
 /*
  * Only now, so that operations never find the queue full of requests. What finds
  * no room waits for the next time.

@@ -36,8 +36,12 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
-		$(filter %.c %.a,$^) \
+		$(filter %.c,$^) $(filter %.a,$^) \
 		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) $(UNIT_LIBS_$*) -lcmocka $(LIB_LIBS)
+
+# A test of more than one object.
+$(UNIT_DIR)/model: $(wildcard selftests/unit/model/*.c) \
+		   selftests/unit/model/model.h
 
 $(UNIT_ON_THREADS): %-threads: %
 	$(Q)ln -f $< $@
