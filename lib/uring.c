@@ -301,6 +301,17 @@ settle(struct saferring_ring *ring, unsigned int taken)
 }
 
 /*
+ * What the library queues itself is no part of a chain of the program's, which
+ * ends with what the program queued last.
+ */
+void sr_uring_end_chain(struct saferring_ring *ring)
+{
+	if (ring->queued)
+		sr_uring_queued(ring, ring->queued - 1)->flags &=
+			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+/*
  * What the kernel has taken is read off its head of the queue: the calls do not
  * tell when they also fail. With SQPOLL it is what it was shown.
  */
@@ -312,6 +323,9 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	unsigned int taken, requests = 0;
 	int result;
 
+	/* The kernel's thread may see what is submitted next along with it. */
+	if (ring->flushes)
+		sr_uring_end_chain(ring);
 	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
 		sr_account_stamp(ring);
 	sr_account_entering(ring);
@@ -343,17 +357,6 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	ring->stats.enters++;
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
-}
-
-/*
- * What the library queues itself is no part of a chain of the program's, which
- * ends with what the program queued last.
- */
-void sr_uring_end_chain(struct saferring_ring *ring)
-{
-	if (ring->queued)
-		sr_uring_queued(ring, ring->queued - 1)->flags &=
-			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 }
 
 /* An entry of the queue that is no operation's. */
