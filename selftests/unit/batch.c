@@ -306,6 +306,29 @@ static void a_short_step_has_failed(void **state)
 	close(other);
 }
 
+static void a_short_step_of_many_buffers_has_failed(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_batch *batch = make(stage, 0);
+	const struct saferring_range ranges[] = {
+		{ get(stage->pool), 0, 8 },
+		{ get(stage->pool), 0, 8 },
+	};
+	const int fd = pattern_file(12);
+
+	assert_int_equal(saferring_ring_readv(stage->ring, fd, ranges, 2, 0, 1),
+			 0);
+	add(batch);
+	add_write(stage, batch, fd, 'w', 0);
+	after(batch, 1, 0, 0);
+	assert_int_equal(saferring_batch_submit(batch), 2);
+	finish(stage, batch, NULL);
+	assert_states(batch, 0, 1, 1);
+	assert_int_equal(look(batch, 0).result, 12);
+	drop_batch(batch);
+	close(fd);
+}
+
 /* Linked in the kernel, and released by completion. */
 static void an_end_is_waited_for_whatever_it_is(void **state)
 {
@@ -677,6 +700,7 @@ int main(void)
 		T(what_waits_for_a_failed_step_is_cancelled),
 		T(a_failed_link_is_seen_as_one),
 		T(a_short_step_has_failed),
+		T(a_short_step_of_many_buffers_has_failed),
 		T(an_end_is_waited_for_whatever_it_is),
 		T(an_end_behind_a_broken_link_is_waited_for),
 		T(a_failure_ends_all_that_is_in_flight),
