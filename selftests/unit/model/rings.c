@@ -66,13 +66,43 @@ static void forget(struct op *op)
 	op->id = 0;
 }
 
-/* Everything comes back to the pool, and no write is half done. */
-void close_ring(unsigned int ring)
+static void fail_ring(unsigned int ring, const char *setup, int result)
 {
 	unsigned int number;
 
-	assert_int_equal(saferring_ring_destroy(world.ring[ring], DESTROY_MS),
-			 0);
+	for (number = 0; number < DEPTH; number++) {
+		const struct op *op = &world.op[ring][number];
+
+		if (op->id)
+			print_message("# %s of %zu bytes, buffer %u%s\n",
+				      saferring_operation_name(op->kind),
+				      op->length, op->buffer[0],
+				      op->batch ? ", a step" : "");
+	}
+	for (number = 0; number < BUFFERS; number++)
+		if (saferring_buffer_owner(world.stage->pool,
+					   world.buffer[number].handle) ==
+		    SAFERRING_OWNER_QUARANTINE)
+			print_message("# buffer %u is in quarantine\n", number);
+	fail_msg("the end of a ring came to %d (%s)", result, setup);
+}
+
+/* Everything comes back to the pool, and no write is half done. */
+void close_ring(unsigned int ring)
+{
+	struct saferring_ring_info info = { .size = sizeof(info) };
+	char setup[512];
+	unsigned int number;
+	int result;
+
+	assert_int_equal(saferring_ring_info(world.ring[ring], &info), 0);
+	snprintf(setup, sizeof(setup), "%s, %d in flight, %.380s",
+		 info.engine == SAFERRING_ENGINE_THREADS ? "threads" :
+							   "io_uring",
+		 (int)info.in_flight, info.setup);
+	result = saferring_ring_destroy(world.ring[ring], DESTROY_MS);
+	if (result)
+		fail_ring(ring, setup, result);
 	world.destroyed++;
 	world.group[ring] = NULL;
 	end_batches(ring);
