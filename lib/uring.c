@@ -359,6 +359,19 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	return io_uring_cq_ready(&ring->uring);
 }
 
+/*
+ * How far requests may fill the queue. With SQPOLL they may still be in it when
+ * as many operations are queued as there are records, and those do not look for
+ * room.
+ */
+static unsigned int request_room(const struct saferring_ring *ring)
+{
+	const unsigned int entries = *ring->uring.sq.kring_entries;
+
+	return ring->flushes && entries > ring->depth ? entries - ring->depth :
+							entries;
+}
+
 /* An entry of the queue that is no operation's. */
 static int add_request(struct saferring_ring *ring, uint64_t key,
 		       unsigned int flags)
@@ -368,7 +381,7 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 		sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
 	struct io_uring_sqe *sqe;
 
-	if (used >= *sq->kring_entries)
+	if (used >= request_room(ring))
 		return -EAGAIN;
 	sr_uring_end_chain(ring);
 	sqe = sr_uring_next_any(ring);
