@@ -139,6 +139,8 @@ static void odd_completion(struct saferring_ring *ring,
 	} else if (cqe->res == -EINVAL) {
 		ring->one_by_one = true;
 		ring->cancel_again = true;
+	} else if (cqe->res == -ENOENT && ring->batches) {
+		sr_batches_chase(ring);
 	}
 }
 

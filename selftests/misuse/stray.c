@@ -5,8 +5,6 @@
  */
 #include "misuse.h"
 
-#define CASE(name) static void name(struct scene *s)
-
 /* A buffer in flight, and a pointer that was kept. */
 static unsigned char *kept_while_read_into(struct scene *s)
 {

@@ -40,7 +40,7 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
-		$(filter %.c %.a,$^) \
+		$(filter %.c,$^) $(filter %.a,$^) \
 		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) $(UNIT_LIBS_$*) -lcmocka $(LIB_LIBS)
 
 # What else they are made of.
@@ -50,6 +50,8 @@ $(filter $(UNIT_DIR)/module%,$(UNIT_TESTS)): selftests/unit/fake.c \
 					     selftests/unit/fake.h
 $(UNIT_DIR)/ring $(UNIT_DIR)/transfer: selftests/unit/reading.c \
 				       selftests/unit/reading.h
+$(UNIT_DIR)/model: $(wildcard selftests/unit/model/*.c) \
+		   selftests/unit/model/model.h
 
 $(UNIT_ON_THREADS): %-threads: %
 	$(Q)ln -f $< $@
