@@ -288,13 +288,13 @@ static uint64_t deadline_of(const struct sr_job *job)
 		(const struct __kernel_timespec *)(uintptr_t)job->sqe.addr;
 	const uint64_t ns = (uint64_t)time->tv_sec * 1000000000 +
 			    (uint64_t)time->tv_nsec;
-	const uint64_t now = sr_now_ns();
 	uint64_t then;
 
 	if (!(job->sqe.timeout_flags & IORING_TIMEOUT_ABS))
-		return now + ns;
+		return sr_now_ns() + ns;
+	/* Read before the other clock: what passes in between makes it no earlier. */
 	then = now_of(clock_of(job));
-	return ns > then ? now + (ns - then) : now;
+	return sr_now_ns() + (ns > then ? ns - then : 0);
 }
 
 static void start_timer(struct sr_engine *engine, struct sr_job *job)
