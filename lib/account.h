@@ -102,17 +102,17 @@ struct sr_ring_words {
 int sr_account_ring(struct saferring_ring *ring, bool latency);
 void sr_account_ring_gone(struct saferring_ring *ring);
 
-/* Before the kernel is shown what is queued: when, if latencies are wanted. */
+/* For a ring with latencies: what is queued is about to be submitted. */
 void sr_account_stamp(struct saferring_ring *ring);
-/* Completions @first up to @end, which are still in the queue, are reaped. */
-void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
-			  unsigned int end);
+/* Operations of a lot are reaped. */
+void sr_account_latency(struct saferring_ring *ring, unsigned int lot,
+			unsigned int count);
 
-/* An operation is accepted. */
+/* Operations are accepted. */
 static inline void sr_account_queued(struct sr_ring_words *words,
-				     unsigned int kind)
+				     unsigned int kind, unsigned int count)
 {
-	saferring_word_add(&words->queued[kind], 1);
+	saferring_word_add(&words->queued[kind], count);
 }
 
 /* It is handed out. */

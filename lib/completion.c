@@ -25,73 +25,6 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 	sr_report(error);
 }
 
-/* An operation that did not do all that was asked for. Returns its flags. */
-static __attribute__((noinline)) uint32_t
-note_incomplete(struct saferring_ring *ring,
-		const struct sr_operation *operation, int32_t result)
-{
-	sr_account_incomplete(ring->words, operation->kind, result);
-	if (result >= 0) {
-		sr_account_bytes(ring->words, operation->kind,
-				 (uint32_t)result);
-		ring->stats.short_results++;
-		return SAFERRING_COMPLETION_SHORT;
-	}
-	ring->stats.errors++;
-	return 0;
-}
-
-/*
- * The buffer becomes the program's again, under a new generation; unless its
- * region is gone, when nobody may use it any more.
- */
-static __always_inline void complete(struct saferring_ring *ring,
-				     struct sr_ring_words *words,
-				     struct sr_operation *operation,
-				     int32_t result,
-				     struct saferring_completion *completion)
-{
-	struct saferring_pool *pool = operation->pool;
-	const uint64_t word =
-		operation->word - SR_TO_KERNEL + pool->fast.step;
-	const unsigned int kind = operation->kind;
-	uint32_t flags = 0;
-
-	sr_account_done(words, kind);
-	if (SAFERRING_UNLIKELY(result != (int32_t)operation->length))
-		flags = note_incomplete(ring, operation, result);
-	else
-		sr_account_bytes(words, kind, (uint32_t)result);
-	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
-	if (SAFERRING_UNLIKELY(ring->any_gone) && sr_record_gone(operation))
-		flags |= sr_note_gone(ring, operation, word);
-	completion->buffer.word = word;
-	completion->pool = pool;
-	completion->user_data = operation->user_data;
-	completion->result = result;
-	completion->flags = flags;
-	completion->length = operation->length;
-	completion->operation = kind;
-	completion->extra = 0;
-	sr_record_release(ring, operation);
-}
-
-/* The same without a buffer, for results of 0. */
-static inline void complete_bare(struct saferring_ring *ring,
-				 struct sr_ring_words *words,
-				 struct sr_operation *operation,
-				 struct saferring_completion *completion)
-{
-	const unsigned int kind = operation->kind;
-
-	sr_account_done(words, kind);
-	*completion = (struct saferring_completion){
-		.user_data = operation->user_data,
-		.operation = kind,
-	};
-	sr_record_release(ring, operation);
-}
-
 /* ---- pending ---- */
 
 void sr_pend(struct saferring_ring *ring, struct sr_operation *operation,
@@ -155,7 +88,7 @@ static void hand_over(const struct io_uring_cqe *cqe,
 	};
 }
 
-/* Whatever else a CQE may be. Returns the end of the completions it made. */
+/* Whatever a CQE may be. Returns the end of the completions it made. */
 static __attribute__((noinline)) struct saferring_completion *
 take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 	   struct saferring_completion *to, struct saferring_completion *end)
@@ -163,6 +96,8 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 	struct sr_operation *operation =
 		sr_record_of_key(ring, cqe->user_data);
 
+	if (ring->stamp && operation && !(cqe->flags & IORING_CQE_F_MORE))
+		sr_account_latency(ring, operation->lot, 1);
 	if (!operation && ring->foreign && !(cqe->user_data & SR_KEY_MARK)) {
 		hand_over(cqe, to);
 		return to + 1;
@@ -200,45 +135,135 @@ take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
 		const unsigned int position = *cq->khead & *cq->kring_mask;
 
 		to = take_other(ring, &cq->cqes[position << 1], to, end);
-		if (ring->latency)
-			sr_account_latencies(ring, position, position + 1);
 		io_uring_cq_advance(&ring->uring, 1);
 	}
 	return (unsigned int)(to - completions);
 }
 
+/* What struct saferring_completion has, in larger pieces. */
+struct outcome {
+	uint64_t fresh;
+	struct pool_and_user_data {
+		struct saferring_pool *pool;
+		uint64_t user_data;
+	} given;
+	uint64_t result;    /* with flags of 0 */
+	uint64_t operation; /* and length */
+	uint64_t extra;
+} __attribute__((may_alias));
+
+#define SAME_PLACE(one, other)                                                 \
+	_Static_assert(offsetof(struct outcome, one) ==                        \
+			       offsetof(struct saferring_completion, other),   \
+		       "an outcome is a completion")
+
+_Static_assert(sizeof(struct outcome) == sizeof(struct saferring_completion),
+	       "an outcome is a completion");
+SAME_PLACE(fresh, buffer);
+SAME_PLACE(given.pool, pool);
+SAME_PLACE(given.user_data, user_data);
+SAME_PLACE(result, result);
+SAME_PLACE(operation, length);
+SAME_PLACE(extra, extra);
+
+static inline void fill_outcome(struct saferring_completion *completion,
+				const struct sr_operation *operation,
+				uint64_t fresh, uint32_t length,
+				unsigned int kind)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	struct outcome *outcome = (struct outcome *)(void *)completion;
+
+	outcome->fresh = fresh;
+	memcpy(&outcome->given, &operation->pool, sizeof(outcome->given));
+	outcome->result = length;
+	outcome->operation = length | (uint64_t)kind << 32;
+	outcome->extra = 0;
+#else
+	*completion = (struct saferring_completion){
+		.buffer.word = fresh,
+		.pool = operation->pool,
+		.user_data = operation->user_data,
+		.result = (int32_t)length,
+		.length = length,
+		.operation = kind,
+	};
+#endif
+}
+
+/*
+ * Operations of one shape that did all that was asked for and have nothing
+ * special about them, one after the other: each buffer becomes the program's
+ * again, under a new generation. Returns how many there were.
+ */
+static unsigned int take_run(struct saferring_ring *ring,
+			     const struct io_uring_cqe *cqe,
+			     struct saferring_completion *to,
+			     unsigned int count)
+{
+	struct sr_operation *const records = ring->operation;
+	const uint64_t mask = ring->record_mask;
+	const struct io_uring_cqe *const end = cqe + count;
+	struct sr_operation **const free = ring->free;
+	struct sr_operation **last = free + ring->free_count;
+	struct sr_operation *operation = &records[cqe->user_data & mask];
+	const uint64_t shape = operation->shape;
+	const uint32_t length = operation->length;
+	const unsigned int kind = operation->kind, lot = operation->lot;
+	uint64_t key, fresh;
+
+	if (SAFERRING_UNLIKELY(operation->special))
+		return 0;
+	count = 0;
+	for (; cqe != end; cqe++, to++) {
+		key = cqe->user_data;
+		operation = &records[key & mask];
+		if (operation->key != key || operation->shape != shape ||
+		    (uint32_t)cqe->res != length)
+			break;
+		fresh = operation->fresh;
+		sr_tag_store(operation->tag, fresh);
+		fill_outcome(to, operation, fresh, length, kind);
+		operation->tag = NULL;
+		operation->key = (key + SR_KEY_STEP) | SR_KEY_MARK;
+		*last++ = operation;
+	}
+	count = (unsigned int)(last - free) - ring->free_count;
+	ring->free_count += count;
+	saferring_word_add(&ring->words->done[kind], count);
+	saferring_word_add(&ring->words->bytes[kind], (uint64_t)count * length);
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && count)
+		sr_account_latency(ring, lot, count);
+	return count;
+}
+
+/* Those that are there, to the end of the queue or of the room for them. */
 static unsigned int take_ready(struct saferring_ring *ring,
 			       struct saferring_completion *completions,
 			       unsigned int max)
 {
 	const struct io_uring_cq *cq = &ring->uring.cq;
-	const struct io_uring_cqe *cqes = cq->cqes;
 	const unsigned int mask = *cq->kring_mask;
 	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
-	const unsigned int first = *cq->khead;
-	struct sr_ring_words *const words = ring->words;
 	struct saferring_completion *to = completions;
 	struct saferring_completion *const end = completions + max;
-	unsigned int head;
+	unsigned int head = *cq->khead, count, most;
 
-	for (head = first; head != tail && to != end; head++) {
-		const struct io_uring_cqe *cqe = &cqes[head & mask];
-		struct sr_operation *operation =
-			sr_record_of_key(ring, cqe->user_data);
+	while (head != tail && to != end) {
+		const struct io_uring_cqe *cqe = &cq->cqes[head & mask];
 
-		if (SAFERRING_UNLIKELY(!operation || operation->special)) {
-			if (operation &&
-			    operation->special == SR_SPECIAL_BARE && !cqe->res)
-				complete_bare(ring, words, operation, to++);
-			else
-				to = take_other(ring, cqe, to, end);
+		most = SR_MIN(tail - head, mask + 1 - (head & mask));
+		most = SR_MIN(most, (unsigned int)(end - to));
+		count = SAFERRING_UNLIKELY(ring->any_gone) ?
+				0 : take_run(ring, cqe, to, most);
+		to += count;
+		head += count;
+		if (count == most)
 			continue;
-		}
-		complete(ring, words, operation, cqe->res, to++);
+		to = take_other(ring, cqe + count, to, end);
+		head++;
 	}
-	if (SAFERRING_UNLIKELY(ring->latency != NULL) && head != first)
-		sr_account_latencies(ring, first, head);
-	io_uring_cq_advance(&ring->uring, head - first);
+	io_uring_smp_store_release(cq->khead, head);
 	return (unsigned int)(to - completions);
 }
 
@@ -252,6 +277,7 @@ static unsigned int take(struct saferring_ring *ring,
 {
 	unsigned int count = 0;
 
+	ring->reaped_at = 0;
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->pending_count))

@@ -201,10 +201,13 @@ static int allocate_payloads(struct saferring_ring *ring)
 	return 0;
 }
 
+/* The keys of those that are never used are none that would lead to them. */
 static void number_records(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	for (number = ring->depth; number <= ring->record_mask; number++)
+		ring->operation[number].key = SR_KEY_MARK | (number ^ 1);
 	for (number = 0; number < ring->depth; number++) {
 		ring->operation[number].key = SR_KEY_MARK | number;
 		ring->free[number] =
@@ -215,11 +218,23 @@ static void number_records(struct saferring_ring *ring)
 	ring->free_count = ring->depth;
 }
 
+/* Each in a cache line of its own. */
+static struct sr_operation *allocate_records(size_t count)
+{
+	const size_t length = count * sizeof(struct sr_operation);
+	void *records;
+
+	if (posix_memalign(&records, SR_CACHE_LINE, length))
+		return NULL;
+	return memset(records, 0, length);
+}
+
 static int allocate(struct saferring_ring *ring, size_t pool_count)
 {
 	const unsigned int room = sr_power_of_two(ring->depth);
 
-	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
+	ring->record_mask = room - 1;
+	ring->operation = allocate_records(room);
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
 	ring->free = calloc(ring->depth, sizeof(*ring->free));
 	ring->pending = calloc(room, sizeof(*ring->pending));
@@ -308,6 +323,7 @@ static int open_ring(struct saferring_ring *ring,
 		error = sr_setup(ring, options);
 	if (error)
 		return error;
+	ring->sq_mask = *ring->uring.sq.kring_mask;
 	sr_uring_probe(ring);
 	error = sr_set_fixed(ring, options->flags);
 	if (error && !uring)

@@ -294,7 +294,7 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	unsigned int taken, requests = 0;
 	int result;
 
-	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && queued)
 		sr_account_stamp(ring);
 	sr_account_entering(ring);
 	result = enter(ring, min, timeout_ns);
@@ -373,7 +373,7 @@ static int cancel_each(struct saferring_ring *ring)
 
 	ring->doomed_count = 0;
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word)
+		if (sr_record_in_use(&ring->operation[number]))
 			ring->doomed[ring->doomed_count++] =
 				ring->operation[number].key;
 	sr_uring_add_requests(ring);

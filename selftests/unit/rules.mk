@@ -13,7 +13,7 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 # io_uring: the program's name tells it.
 UNIT_ON_THREADS := $(addprefix $(UNIT_DIR)/, \
 		     $(addsuffix -threads,batch buffer control error file fork \
-			       group model quarantine ring socket threads wait))
+			       group many model quarantine ring socket threads wait))
 UNIT_TESTS += $(UNIT_ON_THREADS)
 
 # By test: the functions that it replaces.
