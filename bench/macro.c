@@ -20,6 +20,13 @@
 #define HAVE_NOP 0
 #endif
 
+/* The same of those that queue many operations at once. */
+#if __has_include(<saferring/many.h>)
+#define HAVE_MANY 1
+#else
+#define HAVE_MANY 0
+#endif
+
 #define MACRO_DEPTH_MAX 128U
 /* Buffers of a pool that rows take them from. */
 #define POOLED 1024U
@@ -66,23 +73,71 @@ static inline void take_done(struct macro *macro, bool keep)
 	}
 }
 
-static void read_subject(void *state, uint64_t calls)
+/* A call for each operation. */
+static __always_inline void
+queue_each(struct macro *macro,
+	   int (*queue)(struct saferring_ring *ring, int fd,
+			saferring_buffer buffer, size_t start, size_t length,
+			uint64_t offset, uint64_t user_data))
 {
-	struct macro *macro = state;
 	unsigned int i;
 	int error;
 
+	for (i = 0; i < macro->depth; i++) {
+		error = queue(macro->stage.ring, macro->fd, macro->handle[i], 0,
+			      macro->size, i * (uint64_t)macro->size, i);
+		if (SAFERRING_UNLIKELY(error))
+			row_error(error);
+	}
+}
+
+static void each_read_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+
 	while (calls--) {
-		for (i = 0; i < macro->depth; i++) {
-			error = saferring_ring_read(macro->stage.ring,
-						    macro->fd,
-						    macro->handle[i], 0,
-						    macro->size,
-						    i * (uint64_t)macro->size,
-						    i);
-			if (SAFERRING_UNLIKELY(error))
-				row_error(error);
-		}
+		queue_each(macro, saferring_ring_read);
+		take_done(macro, true);
+	}
+}
+
+static void each_write_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+
+	while (calls--) {
+		queue_each(macro, saferring_ring_write);
+		take_done(macro, true);
+	}
+}
+
+#if HAVE_MANY
+/* A call for all of them. */
+static __always_inline void
+queue_many(struct macro *macro,
+	   int (*queue)(struct saferring_ring *ring,
+			const struct saferring_series *series,
+			const saferring_buffer *buffers, unsigned int count))
+{
+	const struct saferring_series series = {
+		.size = sizeof(series),
+		.fd = macro->fd,
+		.length = macro->size,
+		.distance = macro->size,
+	};
+	const int count = queue(macro->stage.ring, &series, macro->handle,
+				macro->depth);
+
+	if (SAFERRING_UNLIKELY(count != (int)macro->depth))
+		row_error(count < 0 ? count : -EIO);
+}
+
+static void read_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+
+	while (calls--) {
+		queue_many(macro, saferring_ring_read_many);
 		take_done(macro, true);
 	}
 }
@@ -90,23 +145,16 @@ static void read_subject(void *state, uint64_t calls)
 static void write_subject(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
-	unsigned int i;
-	int error;
 
 	while (calls--) {
-		for (i = 0; i < macro->depth; i++) {
-			error = saferring_ring_write(macro->stage.ring,
-						     macro->fd,
-						     macro->handle[i], 0,
-						     macro->size,
-						     i * (uint64_t)macro->size,
-						     i);
-			if (SAFERRING_UNLIKELY(error))
-				row_error(error);
-		}
+		queue_many(macro, saferring_ring_write_many);
 		take_done(macro, true);
 	}
 }
+#else
+#define read_subject  each_read_subject
+#define write_subject each_write_subject
+#endif
 
 /* get, data, submit, completion, put. */
 static void life_subject(void *state, uint64_t calls)
@@ -135,18 +183,34 @@ static void life_subject(void *state, uint64_t calls)
 
 #if HAVE_NOP
 /* No buffer: what queueing and completing cost by themselves. */
+static void queue_nops(struct macro *macro)
+{
+#if HAVE_MANY
+	const int count = saferring_ring_nop_many(macro->stage.ring,
+						  macro->depth, 0);
+
+	if (SAFERRING_UNLIKELY(count != (int)macro->depth))
+		row_error(count < 0 ? count : -EIO);
+#else
+	unsigned int i;
+	int error;
+
+	for (i = 0; i < macro->depth; i++) {
+		error = saferring_ring_nop(macro->stage.ring, i);
+		if (SAFERRING_UNLIKELY(error))
+			row_error(error);
+	}
+#endif
+}
+
 static void nop_subject(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
 	unsigned int i;
-	int count, error;
+	int count;
 
 	while (calls--) {
-		for (i = 0; i < macro->depth; i++) {
-			error = saferring_ring_nop(macro->stage.ring, i);
-			if (SAFERRING_UNLIKELY(error))
-				row_error(error);
-		}
+		queue_nops(macro);
 		count = saferring_ring_wait(macro->stage.ring, macro->done,
 					    macro->depth, macro->depth,
 					    SAFERRING_FOREVER);

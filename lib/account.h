@@ -81,7 +81,7 @@ static inline void sr_account_pool_misuse(struct saferring_pool *pool)
  * @shorts: moved less than was asked for
  * and in all:
  * @error: by error number: ended with it
- * @stats: a copy of those in the ring, as of its last system call
+ * @stats: what is not counted by kind
  * @depth: operations that it can hold
  * @in_flight: records that the kernel has, as of the last call
  */
@@ -139,26 +139,10 @@ static inline void sr_account_entering(struct saferring_ring *ring)
 			   sr_ring_busy(ring) - ring->pending_count);
 }
 
-/* Once a batch of completions. */
+/* Once a submission, or a batch of completions. */
 static inline void sr_account_taken(struct saferring_ring *ring)
 {
 	saferring_word_set(&ring->words->in_flight, sr_ring_in_flight(ring));
-}
-
-/* Once a system call: what is not counted by kind. */
-static inline void sr_account_enter(struct saferring_ring *ring)
-{
-	const struct saferring_ring_stats *stats = &ring->stats;
-	struct saferring_ring_stats *to = &ring->words->stats;
-
-	sr_account_taken(ring);
-	saferring_word_set(&to->submitted, stats->submitted);
-	saferring_word_set(&to->enters, stats->enters);
-	saferring_word_set(&to->withdrawn, stats->withdrawn);
-	saferring_word_set(&to->misuses, stats->misuses);
-	saferring_word_set(&to->refused, stats->refused);
-	saferring_word_set(&to->region_gone, stats->region_gone);
-	saferring_word_set(&to->foreign, stats->foreign);
 }
 
 #endif /* SAFERRING_ACCOUNT_H */

@@ -212,6 +212,7 @@ int sr_account_ring(struct saferring_ring *ring, bool latency)
 		return sr_fail_memory("ring_create", sizeof(*ring->words));
 	if (latency && !allocate_lots(ring))
 		return sr_fail_memory("ring_create", LOT_BYTES * ring->lots);
+	ring->stats = &ring->words->stats;
 	saferring_word_set(&ring->words->depth, ring->depth);
 	return 0;
 }
@@ -225,7 +226,7 @@ void sr_account_ring_gone(struct saferring_ring *ring)
 		free(ring->words);
 		return;
 	}
-	sr_account_enter(ring);
+	sr_account_taken(ring);
 	if (sr_arena_lock())
 		return;
 	sr_block_fold((uint64_t *)ring->words, "ring");

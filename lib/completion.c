@@ -17,7 +17,7 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 	struct saferring_error *error = sr_error_begin(
 		0, SAFERRING_REASON_FOREIGN_COMPLETION, "ring_reap");
 
-	ring->stats.foreign++;
+	sr_ring_count(ring, foreign, 1);
 	snprintf(error->object, sizeof(error->object), "ring %s", ring->name);
 	snprintf(error->what, sizeof(error->what),
 		 "a completion with user_data %#llx is of no operation",
@@ -191,31 +191,40 @@ static inline void fill_outcome(struct saferring_completion *completion,
 #endif
 }
 
+static inline void account_run(struct saferring_ring *ring, uint64_t shape,
+			       unsigned int count)
+{
+	const unsigned int kind = sr_shape_kind(shape);
+
+	ring->free_count += count;
+	saferring_word_add(&ring->words->done[kind], count);
+	saferring_word_add(&ring->words->bytes[kind],
+			   (uint64_t)count * sr_shape_length(shape));
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && count)
+		sr_account_latency(ring, sr_shape_lot(shape), count);
+}
+
 /*
  * Operations of one shape that did all that was asked for and have nothing
  * special about them, one after the other: each buffer becomes the program's
  * again, under a new generation. Returns how many there were.
  */
-static unsigned int take_run(struct saferring_ring *ring,
-			     const struct io_uring_cqe *cqe,
-			     struct saferring_completion *to,
-			     unsigned int count)
+static __always_inline unsigned int
+take_run(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
+	 struct saferring_completion *to, unsigned int count)
 {
 	struct sr_operation *const records = ring->operation;
 	const uint64_t mask = ring->record_mask;
-	const struct io_uring_cqe *const end = cqe + count;
-	struct sr_operation **const free = ring->free;
-	struct sr_operation **last = free + ring->free_count;
-	struct sr_operation *operation = &records[cqe->user_data & mask];
-	const uint64_t shape = operation->shape;
-	const uint32_t length = operation->length;
-	const unsigned int kind = operation->kind, lot = operation->lot;
+	const struct io_uring_cqe *const first = cqe, *const end = cqe + count;
+	struct sr_operation **free = &ring->free[ring->free_count];
+	const uint64_t shape = records[cqe->user_data & mask].shape;
+	const uint32_t length = sr_shape_length(shape);
+	struct sr_operation *operation;
 	uint64_t key, fresh;
 
-	if (SAFERRING_UNLIKELY(operation->special))
+	if (SAFERRING_UNLIKELY(sr_shape_special(shape)))
 		return 0;
-	count = 0;
-	for (; cqe != end; cqe++, to++) {
+	do {
 		key = cqe->user_data;
 		operation = &records[key & mask];
 		if (operation->key != key || operation->shape != shape ||
@@ -223,48 +232,75 @@ static unsigned int take_run(struct saferring_ring *ring,
 			break;
 		fresh = operation->fresh;
 		sr_tag_store(operation->tag, fresh);
-		fill_outcome(to, operation, fresh, length, kind);
+		fill_outcome(to, operation, fresh, length,
+			     sr_shape_kind(shape));
 		operation->tag = NULL;
 		operation->key = (key + SR_KEY_STEP) | SR_KEY_MARK;
-		*last++ = operation;
-	}
-	count = (unsigned int)(last - free) - ring->free_count;
-	ring->free_count += count;
-	saferring_word_add(&ring->words->done[kind], count);
-	saferring_word_add(&ring->words->bytes[kind], (uint64_t)count * length);
-	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && count)
-		sr_account_latency(ring, lot, count);
+		*free++ = operation;
+		to++;
+	} while (++cqe != end);
+	count = (unsigned int)(cqe - first);
+	account_run(ring, shape, count);
 	return count;
 }
 
-/* Those that are there, to the end of the queue or of the room for them. */
-static unsigned int take_ready(struct saferring_ring *ring,
-			       struct saferring_completion *completions,
-			       unsigned int max)
+/* Those that are there up to the end of the queue, and of the room for them. */
+static inline unsigned int in_a_row(unsigned int ready, unsigned int head,
+				    unsigned int mask, unsigned int max)
+{
+	const unsigned int most = SR_MIN(ready, max);
+
+	return SR_MIN(most, mask + 1 - (head & mask));
+}
+
+/* All that are there, one run after the other, and what is in between. */
+static __attribute__((noinline)) unsigned int
+take_all(struct saferring_ring *ring, struct saferring_completion *to,
+	 unsigned int max)
 {
 	const struct io_uring_cq *cq = &ring->uring.cq;
 	const unsigned int mask = *cq->kring_mask;
 	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
-	struct saferring_completion *to = completions;
-	struct saferring_completion *const end = completions + max;
-	unsigned int head = *cq->khead, count, most;
+	unsigned int head = *cq->khead, left = max, count, most;
 
-	while (head != tail && to != end) {
+	while (head != tail && left) {
 		const struct io_uring_cqe *cqe = &cq->cqes[head & mask];
 
-		most = SR_MIN(tail - head, mask + 1 - (head & mask));
-		most = SR_MIN(most, (unsigned int)(end - to));
-		count = SAFERRING_UNLIKELY(ring->any_gone) ?
-				0 : take_run(ring, cqe, to, most);
+		most = in_a_row(tail - head, head, mask, left);
+		count = ring->any_gone ? 0 : take_run(ring, cqe, to, most);
+		if (count < most) {
+			cqe += count;
+			head += count + 1;
+			to += count;
+			left -= count;
+			count = sr_take_one(ring, cqe, to, left);
+		} else {
+			head += count;
+		}
 		to += count;
-		head += count;
-		if (count == most)
-			continue;
-		to = take_other(ring, cqe + count, to, end);
-		head++;
+		left -= count;
 	}
 	io_uring_smp_store_release(cq->khead, head);
-	return (unsigned int)(to - completions);
+	return max - left;
+}
+
+/* Mostly they are one run; if so, nothing is left for the other way. */
+static __always_inline unsigned int
+take_ready(struct saferring_ring *ring, struct saferring_completion *to,
+	   unsigned int max)
+{
+	const struct io_uring_cq *cq = &ring->uring.cq;
+	const unsigned int head = *cq->khead, mask = *cq->kring_mask;
+	const unsigned int ready = io_uring_smp_load_acquire(cq->ktail) - head;
+	unsigned int count = in_a_row(ready, head, mask, max);
+
+	if (SAFERRING_UNLIKELY(!count || ring->any_gone))
+		return take_all(ring, to, max);
+	count = take_run(ring, &cq->cqes[head & mask], to, count);
+	io_uring_smp_store_release(cq->khead, head + count);
+	if (SAFERRING_LIKELY(count == ready || count == max))
+		return count;
+	return count + take_all(ring, to + count, max - count);
 }
 
 /*
@@ -389,6 +425,25 @@ static unsigned int most_to_wait_for(const struct saferring_ring *ring,
 	return ring->multishots ? min : SR_MIN(min, busy);
 }
 
+/* What it mostly is: something to submit, and all the time in the world. */
+static __always_inline int submit_all_and_wait(struct saferring_ring *ring,
+					       unsigned int min)
+{
+	int error;
+
+	sr_ring_prepare(ring);
+	error = sr_uring_enter(ring, min, SAFERRING_FOREVER);
+	return SR_MIN(error, 0);
+}
+
+static int result_of(const struct saferring_ring *ring, unsigned int count,
+		     int error)
+{
+	if (SAFERRING_LIKELY(count || !error))
+		return (int)count;
+	return sr_fail_enter(ring, error, "ring_wait");
+}
+
 /*
  * What the kernel counts is not always what is handed out: nobody is told of
  * dropped operations. Then it is gone on waiting.
@@ -403,9 +458,17 @@ int saferring_ring_wait(struct saferring_ring *ring,
 
 	if (error)
 		return error;
-	if (ring->beside)
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
 		return sr_fail_beside(ring, "ring_wait");
 	min = most_to_wait_for(ring, SR_MIN(min, max));
+	if (SAFERRING_LIKELY(timeout_ns == SAFERRING_FOREVER && ring->queued &&
+			     !ring->pending_count)) {
+		error = submit_all_and_wait(ring, min);
+		count = take(ring, completions, max);
+		if (SAFERRING_LIKELY(count >= min) || error < 0)
+			return result_of(ring, count, error);
+		min = most_to_wait_for(ring, min - count) + count;
+	}
 	deadline = deadline_of(timeout_ns);
 	do {
 		error = submit_and_wait(ring, min - count, deadline);
@@ -414,9 +477,7 @@ int saferring_ring_wait(struct saferring_ring *ring,
 			break;
 		min = most_to_wait_for(ring, min - count) + count;
 	} while (count < min && left_until(deadline));
-	if (count || !error)
-		return (int)count;
-	return sr_fail_enter(ring, error, "ring_wait");
+	return result_of(ring, count, error);
 }
 
 /* ---- the end of a ring ---- */

@@ -123,33 +123,50 @@ static int queue_one(struct saferring_ring *ring, unsigned int kind,
 }
 
 /* What the short way does not take goes one by one, or is refused. */
-static int queue_series(struct saferring_ring *ring, unsigned int kind,
-			const struct saferring_series *options,
-			const saferring_buffer *buffers, unsigned int count)
+static int queue_all(struct saferring_ring *ring, unsigned int kind,
+		     const struct saferring_series *series,
+		     const saferring_buffer *buffers, unsigned int count)
 {
-	struct saferring_series series;
 	unsigned int done = 0;
 	int error;
 
-	if (SAFERRING_UNLIKELY(!ring || !options || !buffers || !count ||
-			       count > INT_MAX))
-		return sr_fail_argument(sr_kinds[kind].function,
-					"no ring, series or buffers, or none or more than %d of them",
-					INT_MAX);
-	error = sr_options_in(sr_kinds[kind].function, &series, sizeof(series),
-			      options);
-	if (error)
-		return error;
 	for (;;) {
-		done = queue_short(ring, kind, &series, buffers, count, done);
+		done = queue_short(ring, kind, series, buffers, count, done);
 		if (SAFERRING_LIKELY(done == count))
 			return (int)done;
-		error = queue_one(ring, kind, &series, buffers[done], done);
+		error = queue_one(ring, kind, series, buffers[done], done);
 		if (error)
 			return done ? (int)done : error;
 		if (++done == count)
 			return (int)done;
 	}
+}
+
+/* Of a program that was built with another version of the structure. */
+static __attribute__((cold, noinline)) int
+queue_converted(struct saferring_ring *ring, unsigned int kind,
+		const struct saferring_series *options,
+		const saferring_buffer *buffers, unsigned int count)
+{
+	struct saferring_series series;
+	const int error = sr_options_in(sr_kinds[kind].function, &series,
+					sizeof(series), options);
+
+	return error ? error : queue_all(ring, kind, &series, buffers, count);
+}
+
+static int queue_series(struct saferring_ring *ring, unsigned int kind,
+			const struct saferring_series *series,
+			const saferring_buffer *buffers, unsigned int count)
+{
+	if (SAFERRING_UNLIKELY(!ring || !series || !buffers || !count ||
+			       count > INT_MAX))
+		return sr_fail_argument(sr_kinds[kind].function,
+					"no ring, series or buffers, or none or more than %d of them",
+					INT_MAX);
+	if (SAFERRING_UNLIKELY(series->size != sizeof(*series)))
+		return queue_converted(ring, kind, series, buffers, count);
+	return queue_all(ring, kind, series, buffers, count);
 }
 
 int saferring_ring_read_many(struct saferring_ring *ring,

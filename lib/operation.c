@@ -248,16 +248,11 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 	return taken < 0 ? 0 : (unsigned int)taken;
 }
 
-unsigned int sr_ring_prepare(struct saferring_ring *ring)
+unsigned int sr_ring_prepare_odd(struct saferring_ring *ring)
 {
-	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
-		sr_batches_release(ring);
-	sr_look_at_regions(ring);
-	if (SAFERRING_UNLIKELY(ring->any_gone))
+	if (ring->any_gone)
 		disarm_gone(ring);
-	if (SAFERRING_UNLIKELY(ring->doomed_count))
-		return prepare_requests(ring);
-	return 0;
+	return ring->doomed_count ? prepare_requests(ring) : 0;
 }
 
 /* ---- submitting ---- */
@@ -293,6 +288,7 @@ int saferring_ring_submit(struct saferring_ring *ring)
 		return 0;
 	before = sr_ring_prepare(ring);
 	taken = sr_uring_enter(ring, 0, 0);
+	sr_account_taken(ring);
 	if (taken < 0 && !before)
 		return sr_fail_enter(ring, taken, "ring_submit");
 	return SR_MAX(taken, 0) + (int)before;
@@ -321,7 +317,7 @@ int sr_ring_withdraw_all(struct saferring_ring *ring)
 	}
 	sr_uring_withdraw(ring);
 	ring->queued = 0;
-	ring->stats.withdrawn += count;
+	sr_ring_count(ring, withdrawn, count);
 	return (int)count;
 }
 

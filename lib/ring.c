@@ -545,7 +545,7 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 	if (!ring || !out)
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
-	stats = ring->stats;
+	stats = *ring->stats;
 	stats.reads = ring->words->done[SAFERRING_OPERATION_READ];
 	stats.writes = ring->words->done[SAFERRING_OPERATION_WRITE];
 	stats.bytes_read = ring->words->bytes[SAFERRING_OPERATION_READ];

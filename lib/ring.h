@@ -209,7 +209,7 @@ struct sr_watch {
  * @payload: by record
  * @attachment: the pools
  * @watch: the devices
- * @stats: those counters that are not made of the others
+ * @stats: those counters that are not made of the others, in @words
  * @files: slots of the table of registered files
  * @group: by id, or NULL
  * @supported: by kind of operation: the kernel has it
@@ -272,7 +272,7 @@ struct saferring_ring {
 	size_t attachment_count;
 	struct sr_watch *watch;
 	size_t watch_count;
-	struct saferring_ring_stats stats;
+	struct saferring_ring_stats *stats;
 	unsigned int setup_flags;
 	unsigned int fixed_buffers;
 	unsigned int files;
@@ -290,6 +290,10 @@ struct saferring_ring {
 	char setup[2 * SR_REASON_MAX];
 	char engine_reason[SR_REASON_MAX];
 };
+
+/* Others may look at them meanwhile. */
+#define sr_ring_count(ring, counter, more)                                     \
+	saferring_word_add(&(ring)->stats->counter, more)
 
 static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
 {
@@ -397,6 +401,26 @@ static inline uint64_t sr_shape(const struct saferring_ring *ring,
 #endif
 }
 
+static inline unsigned int sr_shape_kind(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).kind;
+}
+
+static inline unsigned int sr_shape_special(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).special;
+}
+
+static inline unsigned int sr_shape_lot(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).lot;
+}
+
+static inline uint32_t sr_shape_length(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).length;
+}
+
 /* Others may look at a record meanwhile. */
 static inline void sr_record_set_shape(struct sr_operation *operation,
 				       uint64_t shape)
@@ -493,15 +517,16 @@ void sr_quarantine_forget(void);
 bool sr_ring_find_buffer(const struct saferring_pool *pool, uint64_t handle,
 			 char *text, size_t length);
 
+/* batch.c: queue the steps that wait for nothing any more. */
+void sr_batches_release(struct saferring_ring *ring);
+
 /* ---- operation.c: the short way of READ and WRITE, and submitting ---- */
 
 int sr_fail_enter(const struct saferring_ring *ring, int error,
 		  const char *operation) __attribute__((cold));
-/*
- * Before anything is shown to the kernel. Returns how many operations it already
- * was shown to make room.
- */
-unsigned int sr_ring_prepare(struct saferring_ring *ring);
+/* What is done then only if something has happened. */
+unsigned int sr_ring_prepare_odd(struct saferring_ring *ring)
+	__attribute__((cold));
 /* Whether there is anything to be shown to it. */
 static inline bool sr_ring_has_work(const struct saferring_ring *ring)
 {
@@ -519,15 +544,29 @@ void sr_regions_changed(struct saferring_ring *ring) __attribute__((cold));
 /* One load a device: the word stands still as long as no region goes. */
 static inline void sr_look_at_regions(struct saferring_ring *ring)
 {
-	bool changed = false;
-	size_t number;
+	const struct sr_watch *watch = ring->watch;
+	const struct sr_watch *const end = watch + ring->watch_count;
+	uint64_t changed = 0;
 
-	for (number = 0; number < ring->watch_count; number++)
-		changed |= __atomic_load_n(ring->watch[number].revocations,
-					   __ATOMIC_ACQUIRE) !=
-			   ring->watch[number].seen;
+	for (; watch != end; watch++)
+		changed |= watch->seen ^ __atomic_load_n(watch->revocations,
+							 __ATOMIC_ACQUIRE);
 	if (SAFERRING_UNLIKELY(changed))
 		sr_regions_changed(ring);
+}
+
+/*
+ * Before anything is shown to the kernel. Returns how many operations it already
+ * was shown to make room.
+ */
+static inline unsigned int sr_ring_prepare(struct saferring_ring *ring)
+{
+	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
+		sr_batches_release(ring);
+	sr_look_at_regions(ring);
+	if (SAFERRING_UNLIKELY(ring->any_gone || ring->doomed_count))
+		return sr_ring_prepare_odd(ring);
+	return 0;
 }
 
 int sr_ring_withdraw_all(struct saferring_ring *ring);
@@ -641,8 +680,6 @@ int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out);
 
 /* batch.c */
-/* Queue the steps that wait for nothing any more. */
-void sr_batches_release(struct saferring_ring *ring);
 /* A step has ended, whatever its buffers are doing. */
 void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
 			 int32_t result);

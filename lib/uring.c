@@ -191,8 +191,8 @@ void sr_uring_unregister_group(struct saferring_ring *ring,
 		io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
-static int enter_until(struct saferring_ring *ring, unsigned int min,
-		       uint64_t timeout_ns)
+static __attribute__((noinline)) int
+enter_until(struct saferring_ring *ring, unsigned int min, uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -300,12 +300,11 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	result = enter(ring, min, timeout_ns);
 	taken = ring->flushes ? queued :
 				io_uring_smp_load_acquire(head) - before;
-	ring->stats.enters++;
+	sr_ring_count(ring, enters, 1);
 	ring->queued -= taken;
 	if (SAFERRING_UNLIKELY(ring->queued | ring->requests))
 		requests = settle(ring, taken);
-	ring->stats.submitted += taken - requests;
-	sr_account_enter(ring);
+	sr_ring_count(ring, submitted, taken - requests);
 	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;
@@ -322,7 +321,7 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	if (!ring->polled &&
 	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
 		return 0;
-	ring->stats.enters++;
+	sr_ring_count(ring, enters, 1);
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
 }
