@@ -206,7 +206,7 @@ static void queue_nops(struct macro *macro)
 static void nop_subject(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
-	unsigned int i;
+	const struct saferring_completion *done;
 	int count;
 
 	while (calls--) {
@@ -216,9 +216,9 @@ static void nop_subject(void *state, uint64_t calls)
 					    SAFERRING_FOREVER);
 		if (SAFERRING_UNLIKELY(count != (int)macro->depth))
 			row_error(count < 0 ? count : -EIO);
-		for (i = 0; i < macro->depth; i++)
-			if (SAFERRING_UNLIKELY(macro->done[i].result))
-				row_error(macro->done[i].result);
+		for (done = macro->done; done != &macro->done[count]; done++)
+			if (SAFERRING_UNLIKELY(done->result))
+				row_error(done->result);
 	}
 }
 #endif

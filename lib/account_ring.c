@@ -264,6 +264,7 @@ static void find_free_lots(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	sr_records_settle(ring);
 	memset(ring->lot_used, 0, ring->lots);
 	for (number = 0; number < ring->depth; number++)
 		if (sr_record_in_use(&ring->operation[number]))

@@ -147,8 +147,7 @@ struct outcome {
 		struct saferring_pool *pool;
 		uint64_t user_data;
 	} given;
-	uint64_t result;    /* with flags of 0 */
-	uint64_t operation; /* and length */
+	sr_pair result; /* with flags of 0, and operation and length */
 	uint64_t extra;
 } __attribute__((may_alias));
 
@@ -163,7 +162,6 @@ SAME_PLACE(fresh, buffer);
 SAME_PLACE(given.pool, pool);
 SAME_PLACE(given.user_data, user_data);
 SAME_PLACE(result, result);
-SAME_PLACE(operation, length);
 SAME_PLACE(extra, extra);
 
 static inline void fill_outcome(struct saferring_completion *completion,
@@ -176,8 +174,7 @@ static inline void fill_outcome(struct saferring_completion *completion,
 
 	outcome->fresh = fresh;
 	memcpy(&outcome->given, &operation->pool, sizeof(outcome->given));
-	outcome->result = length;
-	outcome->operation = length | (uint64_t)kind << 32;
+	outcome->result = (sr_pair){ length, length | (uint64_t)kind << 32 };
 	outcome->extra = 0;
 #else
 	*completion = (struct saferring_completion){
@@ -234,7 +231,6 @@ take_run(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 		sr_tag_store(operation->tag, fresh);
 		fill_outcome(to, operation, fresh, length,
 			     sr_shape_kind(shape));
-		operation->tag = NULL;
 		operation->key = (key + SR_KEY_STEP) | SR_KEY_MARK;
 		*free++ = operation;
 		to++;

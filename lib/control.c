@@ -47,6 +47,7 @@ uint64_t saferring_ring_find(struct saferring_ring *ring, uint64_t user_data)
 
 	if (!ring || sr_forked(ring->epoch))
 		return 0;
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++) {
 		operation = &ring->operation[number];
 		if (sr_record_in_use(operation) &&
@@ -78,6 +79,7 @@ static struct sr_operation *named(struct saferring_ring *ring, uint64_t name)
 {
 	struct sr_operation *operation = sr_record_of_key(ring, name);
 
+	sr_records_settle(ring);
 	if (!operation || !sr_record_in_use(operation))
 		return NULL;
 	return operation;

@@ -189,6 +189,29 @@ int saferring_ring_write_many(struct saferring_ring *ring,
 
 /* ---- without buffers ---- */
 
+static inline void fill_bare(struct saferring_ring *ring,
+			     struct sr_operation *operation, uint64_t shape,
+			     uint64_t user_data)
+{
+#if defined(__SANITIZE_THREAD__)
+	sr_record_set_no_buffer(ring, operation);
+	sr_record_set_shape(operation, shape);
+#else
+	const sr_pair none = { 0, 0 };
+	const sr_pair end = { shape, (uintptr_t)&ring->nowhere };
+
+	*(sr_pair *)&operation->fresh = none;
+	*(sr_pair *)&operation->shape = end;
+#endif
+	operation->user_data = user_data;
+}
+
+_Static_assert(offsetof(struct sr_operation, pool) ==
+	       offsetof(struct sr_operation, fresh) + sizeof(uint64_t) &&
+	       offsetof(struct sr_operation, tag) ==
+	       offsetof(struct sr_operation, shape) + sizeof(uint64_t),
+	       "a record's words can be stored in pairs");
+
 static unsigned int queue_nops(struct saferring_ring *ring, unsigned int count,
 			       uint64_t user_data)
 {
@@ -201,9 +224,7 @@ static unsigned int queue_nops(struct saferring_ring *ring, unsigned int count,
 	for (end = sqe + count; sqe != end; sqe++, user_data++) {
 		operation = *--record;
 		*sqe = (struct io_uring_sqe){ .user_data = operation->key };
-		sr_record_set_no_buffer(ring, operation);
-		operation->user_data = user_data;
-		sr_record_set_shape(operation, shape);
+		fill_bare(ring, operation, shape, user_data);
 	}
 	queued(ring, SAFERRING_OPERATION_NOP, count);
 	return count;

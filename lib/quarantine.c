@@ -28,6 +28,7 @@ void sr_quarantine_add(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++)
 		mark(&ring->operation[number]);
 	sr_groups_quarantine(ring);

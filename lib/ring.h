@@ -40,7 +40,7 @@
  * @special: SR_SPECIAL bits
  * @lot: those that were queued for one submission have the same
  * @shape: these four at once: what has the same shape ends in the same way
- * @tag: of the buffer, or some word if it has none; NULL if the record is free
+ * @tag: of the buffer, or some word if it has none; see sr_records_settle()
  * @key: user_data of the SQE
  *
  * In the order of struct saferring_completion, and in a cache line of its own.
@@ -401,6 +401,10 @@ static inline uint64_t sr_shape(const struct saferring_ring *ring,
 #endif
 }
 
+/* Two words that are stored at once, which compilers do not see by themselves. */
+typedef uint64_t sr_pair
+	__attribute__((vector_size(16), aligned(8), may_alias));
+
 static inline unsigned int sr_shape_kind(uint64_t shape)
 {
 	return ((const struct sr_operation){ .shape = shape }).kind;
@@ -447,9 +451,19 @@ static inline void sr_record_set_no_buffer(struct saferring_ring *ring,
 	operation->tag = &ring->nowhere;
 }
 
+/* Once the records are settled, until an operation is queued or ends. */
 static inline bool sr_record_in_use(const struct sr_operation *operation)
 {
 	return operation->tag;
+}
+
+/* Who wants to know which records are in use clears those that are not. */
+static inline void sr_records_settle(struct saferring_ring *ring)
+{
+	unsigned int number;
+
+	for (number = 0; number < ring->free_count; number++)
+		ring->free[number]->tag = NULL;
 }
 
 /* The handle by which its buffer was given away. */
@@ -465,7 +479,6 @@ static inline uint64_t sr_record_handle(const struct sr_operation *operation)
 static inline void sr_record_release(struct saferring_ring *ring,
 				     struct sr_operation *operation)
 {
-	operation->tag = NULL;
 	operation->key = (operation->key + SR_KEY_STEP) | SR_KEY_MARK;
 	ring->free[ring->free_count++] = operation;
 }

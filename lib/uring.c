@@ -371,6 +371,7 @@ static int cancel_each(struct saferring_ring *ring)
 	unsigned int number;
 
 	ring->doomed_count = 0;
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++)
 		if (sr_record_in_use(&ring->operation[number]))
 			ring->doomed[ring->doomed_count++] =
