@@ -27,6 +27,8 @@ void sr_account_region_gone(const struct saferring_region *region,
 
 /*
  * struct sr_pool_words - what happens in a pool besides what caches serve
+ * @hits: gets that caches have served, up to when each of them was last filled
+ *	or gave some up
  * @misses: gets that a cache could not serve
  * @refills: times that a cache was filled
  * @refilled: buffers that these have moved
@@ -42,6 +44,7 @@ void sr_account_region_gone(const struct saferring_region *region,
  * Changed under the pool's lock, but for @exhausted, @misuses and @waits.
  */
 struct sr_pool_words {
+	uint64_t hits;
 	uint64_t misses;
 	uint64_t refills;
 	uint64_t refilled;

@@ -438,6 +438,24 @@ void sr_pool_store(struct saferring_pool *pool, uint64_t tag);
  * it. Returns its handle, or 0 if it is not free under that tag.
  */
 uint64_t sr_pool_claim(struct saferring_pool *pool, uint64_t tag);
+static inline void sr_cache_set_count(struct saferring_cache *cache,
+				      uint64_t count)
+{
+	const uint64_t state = saferring_word_get(&cache->state);
+
+	saferring_word_set(&cache->state,
+			   (state & ~(uint64_t)SAFERRING_CACHE_GET) | count);
+}
+
+/* Gets that it has served since they were last told. */
+static inline uint64_t sr_cache_hits(const struct saferring_cache *cache)
+{
+	return saferring_word_get(&cache->state) >> 16;
+}
+
+/* With the pool's lock held: have them counted in the statistics. */
+void sr_cache_tell_hits(struct saferring_pool *pool,
+			struct saferring_cache *cache);
 /* With the pool's lock held: move the top @count buffers to the store. */
 void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count);

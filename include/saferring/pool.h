@@ -174,6 +174,8 @@ SAFERRING_API int saferring_pool_destroy(struct saferring_pool *pool);
  * @waiting: threads that do so now
  * @away: buffers that were sent to another process
  * @regions: regions of the pool
+ * @hits: gets that the caches of threads have served
+ * @misses: all other gets, also those that found no buffer
  */
 struct saferring_pool_stats {
 	size_t size;
@@ -193,6 +195,8 @@ struct saferring_pool_stats {
 	uint64_t waiting;
 	uint64_t away;
 	uint64_t regions;
+	uint64_t hits;
+	uint64_t misses;
 };
 
 /**
