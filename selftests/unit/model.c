@@ -191,17 +191,12 @@ static struct op *op_of(unsigned int ring, uint64_t id)
 	return NULL;
 }
 
-static void queued(unsigned int ring, struct op *op, int result)
+/* Its buffers are the kernel's, and its block is in use. */
+static void note_queued(struct op *op, uint64_t name)
 {
 	unsigned int part;
 
-	if (result) {
-		assert_int_equal(result, -EBUSY);
-		op->id = 0;
-		world.refused++;
-		return;
-	}
-	op->name = saferring_ring_last(world.ring[ring]);
+	op->name = name;
 	for (part = 0; part < op->parts; part++)
 		world.buffer[op->buffer[part]].owner = OPERATION;
 	if (op->kind == SAFERRING_OPERATION_READ ||
@@ -210,6 +205,17 @@ static void queued(unsigned int ring, struct op *op, int result)
 	if (op->kind == SAFERRING_OPERATION_WRITE ||
 	    op->kind == SAFERRING_OPERATION_WRITEV)
 		world.written[op->block] = true;
+}
+
+static void queued(unsigned int ring, struct op *op, int result)
+{
+	if (result) {
+		assert_int_equal(result, -EBUSY);
+		op->id = 0;
+		world.refused++;
+		return;
+	}
+	note_queued(op, saferring_ring_last(world.ring[ring]));
 	if (!dice(16))
 		assert_int_equal(saferring_ring_modify(world.ring[ring],
 						       SAFERRING_LINK),
@@ -296,6 +302,80 @@ static void transfer_many(unsigned int ring, bool write)
 					    op->block * BLOCK, op->id));
 	for (part = 0; write && !op->id && part < op->parts; part++)
 		set_mark(op->buffer[part]);
+}
+
+static bool block_is_free(unsigned int block, bool write)
+{
+	return !world.written[block] && !(write && world.readers[block]);
+}
+
+/*
+ * Reads or writes of one block each, with ids one after the other. Returns how
+ * many of them there can be.
+ */
+static unsigned int plan_series(unsigned int ring, bool write, struct op **ops,
+				struct saferring_series *series)
+{
+	const unsigned int block = dice(BLOCKS - PARTS);
+	struct op chosen = { 0 };
+	unsigned int number, count = choose_buffers(&chosen, 1 + dice(PARTS));
+
+	series->offset = block * BLOCK;
+	series->length = 1 + dice(BLOCK);
+	for (number = 0; number < count; number++) {
+		struct op *op = NULL;
+
+		if (block_is_free(block + number, write))
+			op = new_op(ring, write ? SAFERRING_OPERATION_WRITE :
+						  SAFERRING_OPERATION_READ);
+		if (!op)
+			return number;
+		op->block = block + number;
+		op->length = (unsigned int)series->length;
+		op->buffer[op->parts++] = chosen.buffer[number];
+		ops[number] = op;
+	}
+	return count;
+}
+
+static void transfer_series(unsigned int ring, bool write)
+{
+	struct saferring_series series = {
+		.size = sizeof(series),
+		.fd = world.file,
+		.distance = BLOCK,
+	};
+	saferring_buffer handles[PARTS];
+	struct op *ops[PARTS];
+	const unsigned int count = plan_series(ring, write, ops, &series);
+	unsigned int number;
+	int result;
+
+	if (!count)
+		return;
+	series.user_data = ops[0]->id;
+	for (number = 0; number < count; number++) {
+		handles[number] = world.buffer[ops[number]->buffer[0]].handle;
+		if (write)
+			memset(memory(ops[number]->buffer[0]),
+			       (int)ops[number]->id, series.length);
+	}
+	result = write ? saferring_ring_write_many(world.ring[ring], &series,
+						   handles, count) :
+			 saferring_ring_read_many(world.ring[ring], &series,
+						  handles, count);
+	for (number = 0; number < count; number++) {
+		if ((int)number < result) {
+			note_queued(ops[number],
+				    saferring_ring_find(world.ring[ring],
+							ops[number]->id));
+			continue;
+		}
+		if (write)
+			set_mark(ops[number]->buffer[0]);
+		queued(ring, ops[number], -EBUSY);
+	}
+	assert_true(result > 0 || result == -EBUSY);
 }
 
 /* A read that waits for somebody to write, or to be cancelled. */
@@ -724,9 +804,11 @@ static void step(void)
 		transfer_one(ring, false);
 	else if (what < 30)
 		transfer_one(ring, true);
-	else if (what < 40)
+	else if (what < 36)
 		transfer_many(ring, dice(2));
-	else if (what < 45)
+	else if (what < 42)
+		transfer_series(ring, dice(2));
+	else if (what < 46)
 		hang(ring);
 	else if (what < 50)
 		without_buffer(ring);
