@@ -156,8 +156,8 @@ static void write_subject(void *state, uint64_t calls)
 #define write_subject each_write_subject
 #endif
 
-/* get, data, submit, completion, put. */
-static void life_subject(void *state, uint64_t calls)
+/* get, data, submit, completion, put, each by a call of its own. */
+static void each_life_subject(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
 	struct saferring_pool *pool = macro->stage.pool;
@@ -180,6 +180,33 @@ static void life_subject(void *state, uint64_t calls)
 		take_done(macro, false);
 	}
 }
+
+#if HAVE_MANY
+/* The same with a call for all of them where there is one. */
+static void life_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct saferring_pool *pool = macro->stage.pool;
+	const int depth = (int)macro->depth;
+	int i;
+
+	while (calls--) {
+		if (saferring_buffer_get_many(pool, macro->handle,
+					      macro->depth) != depth)
+			row_error(-ENOBUFS);
+		for (i = 0; i < depth; i++)
+			KEEP(saferring_buffer_data(pool, macro->handle[i]));
+		queue_many(macro, saferring_ring_write_many);
+		take_done(macro, true);
+		if (saferring_buffer_put_many(pool, macro->handle,
+					      macro->depth) != depth)
+			row_error(-ESTALE);
+	}
+	memset(macro->handle, 0, sizeof(macro->handle));
+}
+#else
+#define life_subject each_life_subject
+#endif
 
 #if HAVE_NOP
 /* No buffer: what queueing and completing cost by themselves. */
@@ -483,6 +510,14 @@ static void *direct_up(const struct row *row)
 	.size = (bytes), .depth = (many), .per = (many),                       \
 	.subject = "the library", .twin = "raw batched liburing"
 
+/* The library's side queues each operation by a call of its own. */
+#define EACH(up, verb, bytes, many)                                            \
+	.group = "macro", .setup = up, .teardown = macro_down,                 \
+	.run_subject = each_##verb##_subject, .run_twin = verb##_twin,         \
+	.size = (bytes), .depth = (many), .per = (many),                       \
+	.subject = "the library, a call for each operation",                   \
+	.twin = "raw batched liburing"
+
 const struct row macro_rows[] = {
 #if HAVE_NOP
 	{
@@ -501,7 +536,14 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
-		MACRO(null_up, write, 4096, 1),
+		EACH(null_up, write, 4096, 128),
+		.name = "write_null_each.qd128",
+		.about = "the same, a call for each of them",
+		.goal = { { GOAL_RATIO, 1.01 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+	{
+		EACH(null_up, write, 4096, 1),
 		.name = "write_null.qd1",
 		.about = "WRITE_FIXED of 4 KiB to /dev/null, one at a time",
 		.goal = { { GOAL_RATIO, 1.02 } },
@@ -515,7 +557,14 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
-		MACRO(zero_up, read, 4096, 1),
+		EACH(zero_up, read, 4096, 32),
+		.name = "read_zero_each.qd32",
+		.about = "the same, a call for each of them",
+		.goal = { { GOAL_RATIO, 1.02 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+	{
+		EACH(zero_up, read, 4096, 1),
 		.name = "read_zero.qd1",
 		.about = "READ_FIXED of 4 KiB from /dev/zero, one at a time",
 		.goal = { { GOAL_RATIO, 1.02 } },
@@ -529,6 +578,13 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
+		EACH(life_up, life, 4096, 32),
+		.name = "life_each.qd32",
+		.about = "the same, a call for each of them",
+		.goal = { { GOAL_NS_OVER, 1.5 }, { GOAL_IR_OVER, 32 } },
+		.instructions = true,
+	},
+	{
 		MACRO(cache_up, read, 4096, 32),
 		.name = "cache_4k.qd32",
 		.about = "READ_FIXED of 4 KiB from the page cache, 32 in flight",
@@ -536,7 +592,7 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
-		MACRO(cache_up, read, 4096, 1),
+		EACH(cache_up, read, 4096, 1),
 		.name = "cache_4k.qd1",
 		.about = "READ_FIXED of 4 KiB from the page cache, one at a time",
 		.goal = { { GOAL_RATIO, 1.02 } },
