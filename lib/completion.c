@@ -17,7 +17,7 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 	struct saferring_error *error = sr_error_begin(
 		0, SAFERRING_REASON_FOREIGN_COMPLETION, "ring_reap");
 
-	sr_ring_count(ring, foreign, 1);
+	saferring_word_add(&ring->stats->foreign, 1);
 	snprintf(error->object, sizeof(error->object), "ring %s", ring->name);
 	snprintf(error->what, sizeof(error->what),
 		 "a completion with user_data %#llx is of no operation",

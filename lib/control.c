@@ -260,7 +260,7 @@ static int check_raw(struct saferring_ring *ring,
 				 sqe->flags);
 	if (ring->opcodes[sqe->opcode])
 		return 0;
-	sr_ring_count(ring, refused, 1);
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EOPNOTSUPP,
 			       .reason = SAFERRING_REASON_UNSUPPORTED,

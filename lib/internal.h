@@ -108,6 +108,8 @@ void sr_name(char *to, const char *wanted, const char *kind);
 /* Zeroed memory that a child of fork() finds zeroed again. NULL if none. */
 void *sr_map_wiped(size_t length);
 void sr_unmap(void *address, size_t length);
+/* Zeroed memory that begins with a cache line, to be freed. NULL if none. */
+void *sr_allocate_lines(size_t length);
 size_t sr_page_size(void);
 /* A number from a file of /proc or /sys, or @otherwise. */
 uint64_t sr_read_number(const char *path, uint64_t otherwise);
@@ -238,8 +240,11 @@ int sr_module_import(struct saferring_region *region, int fd);
 static inline const uint64_t *
 sr_device_revocations(const struct saferring_device *device)
 {
-	return device->control ? (const uint64_t *)&device->control->revocations
-			       : &device->own_revocations;
+	const size_t offset = offsetof(struct safer_ring_control, revocations);
+
+	if (!device->control)
+		return &device->own_revocations;
+	return (const void *)((const unsigned char *)device->control + offset);
 }
 
 /*

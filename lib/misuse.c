@@ -285,7 +285,7 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 	if (pool)
 		sr_account_pool_misuse(pool);
 	if (ring)
-		sr_ring_count(ring, misuses, 1);
+		saferring_word_add(&ring->stats->misuses, 1);
 	if (ring && !pool) {
 		snprintf(error->object, sizeof(error->object), "ring %s",
 			 ring->name);

@@ -317,7 +317,7 @@ int sr_ring_withdraw_all(struct saferring_ring *ring)
 	}
 	sr_uring_withdraw(ring);
 	ring->queued = 0;
-	sr_ring_count(ring, withdrawn, count);
+	saferring_word_add(&ring->stats->withdrawn, count);
 	return (int)count;
 }
 

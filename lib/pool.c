@@ -365,9 +365,9 @@ int saferring_pool_create(struct saferring_region *const *regions, size_t count,
 	if (error)
 		return error;
 	/* What the inline functions read is in one cache line. */
-	if (posix_memalign((void **)&pool, SR_CACHE_LINE, sizeof(*pool)))
+	pool = sr_allocate_lines(sizeof(*pool));
+	if (!pool)
 		return sr_fail_memory("pool_create", sizeof(*pool));
-	memset(pool, 0, sizeof(*pool));
 	pool->epoch = regions[0]->epoch;
 	pool->region_count = count;
 	error = prepare(pool, regions, &known);

@@ -42,7 +42,7 @@ int sr_fail_range(struct saferring_ring *ring,
 		.limit = pool->buffer_size,
 	};
 
-	sr_ring_count(ring, refused, 1);
+	saferring_word_add(&ring->stats->refused, 1);
 	if (!length)
 		return sr_fail(&fault, "length 0");
 	return sr_fail(&fault,
@@ -52,7 +52,7 @@ int sr_fail_range(struct saferring_ring *ring,
 
 int sr_fail_depth(struct saferring_ring *ring, unsigned int kind)
 {
-	sr_ring_count(ring, refused, 1);
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EBUSY,
 			       .reason = SAFERRING_REASON_DEPTH,
@@ -75,7 +75,7 @@ int sr_fail_last(struct saferring_ring *ring, const struct saferring_pool *pool,
 	struct saferring_error *error = sr_error_begin(
 		-ESTALE, SAFERRING_REASON_RETIRED, sr_kinds[kind].function);
 
-	sr_ring_count(ring, refused, 1);
+	saferring_word_add(&ring->stats->refused, 1);
 	error->handle = word;
 	error->index = (uint32_t)sr_word_index(pool, word);
 	error->owner = SAFERRING_OWNER_USER;
@@ -100,7 +100,7 @@ int sr_refuse(struct saferring_ring *ring, unsigned int kind, const char *what,
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked(sr_kinds[kind].function, "ring",
 				      ring->name);
-	sr_ring_count(ring, refused, 1);
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EINVAL,
 			       .reason = SAFERRING_REASON_ARGUMENT,
@@ -116,7 +116,7 @@ static int fail_unsupported(struct saferring_ring *ring, unsigned int kind)
 	char cure[64];
 
 	snprintf(cure, sizeof(cure), "Linux %s or later", sr_kinds[kind].since);
-	sr_ring_count(ring, refused, 1);
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EOPNOTSUPP,
 			       .reason = SAFERRING_REASON_UNSUPPORTED,
@@ -322,7 +322,7 @@ static int check_beside(struct saferring_ring *ring, unsigned int kind)
 	sr_look_at_regions(ring);
 	if (io_uring_sq_space_left(ring->beside))
 		return 0;
-	sr_ring_count(ring, refused, 1);
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EBUSY,
 			       .reason = SAFERRING_REASON_DEPTH,
@@ -451,7 +451,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 	if (error) {
 		give_entry_back(ring);
 		undo(draft);
-		sr_ring_count(ring, refused, 1);
+		saferring_word_add(&ring->stats->refused, 1);
 		return error;
 	}
 	draft->sqe->user_data = part->key;

@@ -218,23 +218,12 @@ static void number_records(struct saferring_ring *ring)
 	ring->free_count = ring->depth;
 }
 
-/* Each in a cache line of its own. */
-static struct sr_operation *allocate_records(size_t count)
-{
-	const size_t length = count * sizeof(struct sr_operation);
-	void *records;
-
-	if (posix_memalign(&records, SR_CACHE_LINE, length))
-		return NULL;
-	return memset(records, 0, length);
-}
-
 static int allocate(struct saferring_ring *ring, size_t pool_count)
 {
 	const unsigned int room = sr_power_of_two(ring->depth);
 
 	ring->record_mask = room - 1;
-	ring->operation = allocate_records(room);
+	ring->operation = sr_allocate_lines(room * sizeof(*ring->operation));
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
 	ring->free = calloc(ring->depth, sizeof(*ring->free));
 	ring->pending = calloc(room, sizeof(*ring->pending));

@@ -209,7 +209,8 @@ struct sr_watch {
  * @payload: by record
  * @attachment: the pools
  * @watch: the devices
- * @stats: those counters that are not made of the others, in @words
+ * @stats: those counters that are not made of the others, in @words, where others
+ *	look at them
  * @files: slots of the table of registered files
  * @group: by id, or NULL
  * @supported: by kind of operation: the kernel has it
@@ -290,10 +291,6 @@ struct saferring_ring {
 	char setup[2 * SR_REASON_MAX];
 	char engine_reason[SR_REASON_MAX];
 };
-
-/* Others may look at them meanwhile. */
-#define sr_ring_count(ring, counter, more)                                     \
-	saferring_word_add(&(ring)->stats->counter, more)
 
 static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
 {

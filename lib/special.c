@@ -44,7 +44,7 @@ uint32_t sr_note_gone(struct saferring_ring *ring,
 
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word),
 		     sr_handle_tag(word, SR_STATE_GONE));
-	sr_ring_count(ring, region_gone, 1);
+	saferring_word_add(&ring->stats->region_gone, 1);
 	report_gone(ring, operation);
 	return SAFERRING_COMPLETION_REGION_GONE;
 }
@@ -83,7 +83,7 @@ static uint32_t note_result(struct saferring_ring *ring,
 					      result);
 		if (!(flags & SAFERRING_COMPLETION_WITHDRAWN) &&
 		    !(traits & SR_KIND_EXPIRES && result == -ETIME))
-			sr_ring_count(ring, errors, 1);
+			saferring_word_add(&ring->stats->errors, 1);
 		return flags;
 	}
 	if (!(traits & SR_KIND_BYTES))
@@ -93,7 +93,7 @@ static uint32_t note_result(struct saferring_ring *ring,
 	    traits & SR_KIND_MULTISHOT)
 		return flags;
 	sr_account_incomplete(ring->words, operation->kind, result);
-	sr_ring_count(ring, short_results, 1);
+	saferring_word_add(&ring->stats->short_results, 1);
 	return flags | SAFERRING_COMPLETION_SHORT;
 }
 

@@ -300,11 +300,11 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	result = enter(ring, min, timeout_ns);
 	taken = ring->flushes ? queued :
 				io_uring_smp_load_acquire(head) - before;
-	sr_ring_count(ring, enters, 1);
+	saferring_word_add(&ring->stats->enters, 1);
 	ring->queued -= taken;
 	if (SAFERRING_UNLIKELY(ring->queued | ring->requests))
 		requests = settle(ring, taken);
-	sr_ring_count(ring, submitted, taken - requests);
+	saferring_word_add(&ring->stats->submitted, taken - requests);
 	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;
@@ -321,7 +321,7 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	if (!ring->polled &&
 	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
 		return 0;
-	sr_ring_count(ring, enters, 1);
+	saferring_word_add(&ring->stats->enters, 1);
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
 }

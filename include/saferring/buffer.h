@@ -91,7 +91,11 @@ struct saferring_cache {
 
 /* What a get adds to the state: one get more, and one buffer less. */
 #define SAFERRING_CACHE_GET 0xffffU
-#define SAFERRING_CACHE_COUNT (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 3 : 0)
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define SAFERRING_CACHE_COUNT 3
+#else
+#define SAFERRING_CACHE_COUNT 0
+#endif
 
 /*
  * The calling thread's caches. A slot without one refers to a cache that is
