@@ -36,6 +36,13 @@ void sr_account_region_gone(const struct saferring_region *region,
  * @exhausted: gets that found no buffer
  * @misuses: stale handles that were refused, and other misuse
  * @waits: times that a thread waited for a buffer
+ * @recalls: times that a get that found no buffer asked caches for theirs
+ * @raised: times that a cache was made deeper, because it was filled and spilled
+ *	all the time
+ * @lowered_quiet: times that one was made less deep, because it hardly was
+ * @lowered_asked: and because others wanted what it had
+ * @caches: caches of threads
+ * @cache_room: how much they have room for together
  * @buffers: of the pool
  * @buffer_bytes: of each
  * @stored: free, and in no cache
@@ -52,6 +59,12 @@ struct sr_pool_words {
 	uint64_t exhausted;
 	uint64_t misuses;
 	uint64_t waits;
+	uint64_t recalls;
+	uint64_t raised;
+	uint64_t lowered_quiet;
+	uint64_t lowered_asked;
+	uint64_t caches;
+	uint64_t cache_room;
 	uint64_t buffers;
 	uint64_t buffer_bytes;
 	uint64_t stored;
@@ -87,6 +100,14 @@ static inline void sr_account_pool_misuse(struct saferring_pool *pool)
  * @stats: what is not counted by kind
  * @depth: operations that it can hold
  * @in_flight: records that the kernel has, as of the last call
+ * @batch: completions that a wait gathers now; 0 if that does not follow the load
+ * @batch_raised: times that it was raised, because waits gathered it in time
+ * @batch_lowered: times that it was lowered, because one did not
+ * @busy_ns: how long a wait polls now, in nanoseconds
+ * @busy_raised: times that it was raised, because completions came just after
+ * @busy_lowered: times that it was lowered, because they came long after
+ * @busy_paid: times that polling found what was waited for
+ * @busy_vain: times that it did not
  */
 struct sr_ring_words {
 	uint64_t queued[SAFERRING_OPERATIONS];
@@ -99,6 +120,14 @@ struct sr_ring_words {
 	struct saferring_ring_stats stats;
 	uint64_t depth;
 	uint64_t in_flight;
+	uint64_t batch;
+	uint64_t batch_raised;
+	uint64_t batch_lowered;
+	uint64_t busy_ns;
+	uint64_t busy_raised;
+	uint64_t busy_lowered;
+	uint64_t busy_paid;
+	uint64_t busy_vain;
 };
 
 /* A ring has come, or goes. Returns 0 or -ENOMEM. */

@@ -136,6 +136,77 @@ static int define_totals(void)
 	return error;
 }
 
+/* Decisions about what of a ring follows the load. */
+static int define_decisions(void)
+{
+	static const struct {
+		const char *what;
+		const char *direction;
+		const char *reason;
+		uint32_t word;
+	} decisions[] = {
+		{ "batch", "raise", "filled", WORD(batch_raised) },
+		{ "batch", "lower", "expired", WORD(batch_lowered) },
+		{ "busy", "raise", "near", WORD(busy_raised) },
+		{ "busy", "lower", "far", WORD(busy_lowered) },
+	};
+	const int family = sr_define_family(
+		SAFERRING_METRIC_COUNTER, "ring_adaptations", "", 0,
+		"Times that something of a ring followed the load");
+	size_t number;
+	int error = family;
+
+	for (number = 0;
+	     number < sizeof(decisions) / sizeof(*decisions) && error >= 0;
+	     number++)
+		error = sr_define_series(
+			family, SR_GROUP_RING, decisions[number].word, true,
+			(struct saferring_label[]){
+				{ "what", decisions[number].what },
+				{ "direction", decisions[number].direction },
+				{ "reason", decisions[number].reason },
+			},
+			3);
+	return error;
+}
+
+static int define_polls(void)
+{
+	const int family = sr_define_family(
+		SAFERRING_METRIC_COUNTER, "ring_busy_polls", "", 0,
+		"Waits that looked for completions before they slept");
+	int error = sr_define_series(
+		family, SR_GROUP_RING, WORD(busy_paid), true,
+		&(struct saferring_label){ "outcome", "paid" }, 1);
+
+	if (error < 0)
+		return error;
+	return sr_define_series(
+		family, SR_GROUP_RING, WORD(busy_vain), true,
+		&(struct saferring_label){ "outcome", "vain" }, 1);
+}
+
+/* What follows the load, as it is now. */
+static int define_adapted(void)
+{
+	int error = sr_define_series(
+		sr_define_family(SAFERRING_METRIC_GAUGE, "ring_batch", "", 0,
+				 "Completions that a wait gathers"),
+		SR_GROUP_RING, WORD(batch), true, NULL, 0);
+
+	if (error >= 0)
+		error = sr_define_series(
+			sr_define_family(SAFERRING_METRIC_GAUGE,
+					 "ring_busy_poll_seconds", "seconds",
+					 -9,
+					 "How long a wait looks for "
+					 "completions before it sleeps"),
+			SR_GROUP_RING, WORD(busy_ns), true, NULL, 0);
+	if (error >= 0)
+		error = define_polls();
+	return error < 0 ? error : define_decisions();
+}
+
 int sr_account_ring_define(void)
 {
 	int error;
@@ -160,6 +231,8 @@ int sr_account_ring_define(void)
 					 "Operations that the kernel has, as "
 					 "of the ring's last call"),
 			SR_GROUP_RING, WORD(in_flight), true, NULL, 0);
+	if (error >= 0)
+		error = define_adapted();
 	if (error >= 0)
 		error = sr_define_series(
 			sr_define_family(SAFERRING_METRIC_HISTOGRAM,

@@ -9,29 +9,16 @@
 #include <string.h>
 #include "internal.h"
 
-static int fail(const char *name, int code, int reason, const char *function,
-		const char *what, const char *cure)
-{
-	return sr_fail(&(struct sr_fault){
-			       .code = code,
-			       .reason = reason,
-			       .operation = function,
-			       .kind = "ring",
-			       .name = name,
-			       .cure = cure,
-		       },
-		       "%s", what);
-}
-
 static int check_options(const struct saferring_ring_options *options,
 			 unsigned int entries)
 {
 	const unsigned int setup =
 		SAFERRING_RING_SQPOLL | SAFERRING_RING_IOPOLL |
-		SAFERRING_RING_ONE_THREAD | SAFERRING_RING_COMMANDS;
+		SAFERRING_RING_ONE_THREAD | SAFERRING_RING_COMMANDS |
+		SAFERRING_RING_REQUIRE_MEMORY;
 
 	if (options->flags & setup || options->preset || options->completions ||
-	    options->poll_cpu || options->poll_ms)
+	    options->poll_cpu || options->poll_ms || options->memory)
 		return sr_fail_argument("ring_adopt",
 					"options about setting up: the ring is set up already");
 	if (options->depth > entries)
@@ -52,9 +39,9 @@ static int check_uring(const struct io_uring *uring,
 					"entries of 128 bytes or completions of 32 without the other");
 	if (!(options->flags & SAFERRING_RING_BESIDE) &&
 	    io_uring_sq_ready(uring))
-		return fail(options->name, -EBUSY, SAFERRING_REASON_BUSY,
-			    "ring_adopt", "SQEs are queued",
-			    "submit them first");
+		return sr_fail_ring(options->name, -EBUSY,
+				    SAFERRING_REASON_BUSY, "ring_adopt",
+				    "SQEs are queued", "submit them first");
 	return 0;
 }
 
@@ -100,9 +87,10 @@ int saferring_ring_adopt(struct io_uring *uring,
 
 int sr_fail_beside(const struct saferring_ring *ring, const char *function)
 {
-	return fail(ring->name, -EINVAL, SAFERRING_REASON_ARGUMENT, function,
-		    "the program keeps the ring, and does this itself",
-		    "liburing, and saferring_ring_complete() for each CQE");
+	return sr_fail_ring(ring->name, -EINVAL, SAFERRING_REASON_ARGUMENT,
+			    function,
+			    "the program keeps the ring, and does this itself",
+			    "liburing, and saferring_ring_complete() for each CQE");
 }
 
 /* Nobody waits for it: see saferring_ring_drop(). */
@@ -111,9 +99,9 @@ int sr_cancel_beside(struct saferring_ring *ring, uint64_t key)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring->beside);
 
 	if (!sqe)
-		return fail(ring->name, -EAGAIN, SAFERRING_REASON_DEPTH,
-			    "ring_drop", "the submission queue is full",
-			    "submit it first");
+		return sr_fail_ring(ring->name, -EAGAIN, SAFERRING_REASON_DEPTH,
+				    "ring_drop", "the submission queue is full",
+				    "submit it first");
 	memset(sqe, 0, sizeof(*sqe) << ring->wide);
 	io_uring_prep_cancel64(sqe, key, 0);
 	sqe->user_data = SR_KEY_CANCEL;
@@ -131,10 +119,10 @@ int saferring_ring_complete(struct saferring_ring *ring,
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked("ring_complete", "ring", ring->name);
 	if (!ring->beside)
-		return fail(ring->name, -EINVAL, SAFERRING_REASON_ARGUMENT,
-			    "ring_complete",
-			    "the ring was not adopted with SAFERRING_RING_BESIDE",
-			    "saferring_ring_reap()");
+		return sr_fail_ring(ring->name, -EINVAL,
+				    SAFERRING_REASON_ARGUMENT, "ring_complete",
+				    "the ring was not adopted with SAFERRING_RING_BESIDE",
+				    "saferring_ring_reap()");
 	if (!(cqe->user_data & SR_KEY_MARK))
 		return -ENOENT;
 	sr_look_at_regions(ring);
@@ -155,8 +143,8 @@ int saferring_ring_eventfd(struct saferring_ring *ring, int fd)
 			 io_uring_register_eventfd(&ring->uring, fd);
 	if (!error)
 		return 0;
-	return fail(ring->name, error,
-		    error == -EBUSY ? SAFERRING_REASON_BUSY :
-				      SAFERRING_REASON_ARGUMENT,
-		    "ring_eventfd", strerror(-error), NULL);
+	return sr_fail_ring(ring->name, error,
+			    error == -EBUSY ? SAFERRING_REASON_BUSY :
+					      SAFERRING_REASON_ARGUMENT,
+			    "ring_eventfd", strerror(-error), NULL);
 }

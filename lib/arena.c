@@ -185,6 +185,7 @@ static int prepare(void)
 
 static int make(void)
 {
+	SR_UNCANCELLED();
 	const struct sr_memfile parent = arena.memory;
 	struct sr_memfile memory;
 	int error = sr_memfile_make(&memory, VALUES_AT);

@@ -130,6 +130,7 @@ static unsigned int queue_chain(struct saferring_batch *batch, uint32_t number)
 {
 	unsigned int count = 0;
 
+	sr_uring_end_chain(batch->ring);
 	for (; number != NO_STEP; number = batch->step[number].next_linked) {
 		queue_step(batch, &batch->step[number]);
 		count++;
@@ -602,8 +603,11 @@ int saferring_batch_cancel(struct saferring_batch *batch)
 	if (error)
 		return error;
 	left = batch->info.left;
-	if (left && batch->ring)
-		cancel_rest(batch);
+	if (!left || !batch->ring)
+		return (int)left;
+	cancel_rest(batch);
+	/* What has ended so is not to start any more. */
+	batch->submitted = true;
 	return (int)left;
 }
 

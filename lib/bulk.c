@@ -96,7 +96,8 @@ leave_all(struct table table, const uint64_t *handles, uint64_t *to,
 static unsigned int get_cached(const struct saferring_pool *pool,
 			       saferring_buffer *buffers, unsigned int count)
 {
-	struct saferring_cache *cache = saferring_caches[pool->fast.slot];
+	struct saferring_cache *cache =
+		saferring_caches[SAFERRING_LOAD(pool->fast.slot)];
 	const struct table table = { pool->fast.tags, pool->fast.mask };
 	const uint64_t had = saferring_cache_count(cache);
 	const size_t most = SR_MIN(had, count);
@@ -138,7 +139,8 @@ static unsigned int put_cached(const struct saferring_pool *pool,
 			       const saferring_buffer *buffers,
 			       unsigned int count)
 {
-	struct saferring_cache *cache = saferring_caches[pool->fast.slot];
+	struct saferring_cache *cache =
+		saferring_caches[SAFERRING_LOAD(pool->fast.slot)];
 	const struct table table = { pool->fast.tags, pool->fast.mask };
 	const uint64_t had = saferring_cache_count(cache);
 	const uint64_t room = cache->room > had ? cache->room - had : 0;

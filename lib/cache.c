@@ -60,6 +60,7 @@ static void leave(struct saferring_cache *cache)
 		pthread_mutex_lock(&pool->lock);
 		sr_cache_spill(pool, cache, saferring_cache_count(cache));
 		sr_waiters_serve(pool);
+		sr_adapt_cache_end(pool, cache);
 		unlink_cache(cache);
 		pthread_mutex_unlock(&pool->lock);
 	}
@@ -77,7 +78,7 @@ static void thread_ends(void *unused __attribute__((unused)))
 			continue;
 		saferring_caches[slot] = &sr_cache_empty;
 		leave(cache);
-		sr_unmap(cache, sizeof(*cache));
+		sr_unmap(cache, sizeof(struct sr_cache));
 	}
 }
 
@@ -89,13 +90,10 @@ static void make_exit_key(void)
 /* A cache that could not be emptied when its thread ends would leak buffers. */
 static struct saferring_cache *make(void)
 {
-	struct saferring_cache *cache;
-
 	pthread_once(&once, make_exit_key);
 	if (!exit_key_made || pthread_setspecific(exit_key, &once))
 		return NULL;
-	cache = sr_map_wiped(sizeof(*cache));
-	return cache;
+	return sr_map_wiped(sizeof(struct sr_cache));
 }
 
 struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool)
@@ -120,6 +118,7 @@ struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool)
 	cache->pool = pool;
 	cache->next = pool->caches;
 	pool->caches = cache;
+	sr_adapt_cache_begin(pool, cache);
 	pthread_mutex_unlock(&pool->lock);
 	return cache;
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "account.h"
 #include "internal.h"
 #include "probes.h"
@@ -350,18 +349,10 @@ int saferring_ring_reap(struct saferring_ring *ring,
 
 /* ---- waiting ---- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 static uint64_t deadline_of(uint64_t timeout_ns)
 {
 	const uint64_t now =
-		timeout_ns && timeout_ns != SAFERRING_FOREVER ? now_ns() : 0;
+		timeout_ns && timeout_ns != SAFERRING_FOREVER ? sr_now_ns() : 0;
 
 	if (timeout_ns >= UINT64_MAX - now)
 		return SAFERRING_FOREVER;
@@ -374,7 +365,7 @@ static uint64_t left_until(uint64_t deadline)
 
 	if (!deadline || deadline == SAFERRING_FOREVER)
 		return deadline;
-	now = now_ns();
+	now = sr_now_ns();
 	return now < deadline ? deadline - now : 0;
 }
 
@@ -383,8 +374,8 @@ static uint64_t left_until(uint64_t deadline)
  * those that are in the ring already, so with something to submit there is no
  * need to look at them before.
  */
-static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
-			   uint64_t deadline)
+int sr_submit_and_wait(struct saferring_ring *ring, unsigned int min,
+		       uint64_t deadline)
 {
 	unsigned int ready = 0;
 	uint64_t left;
@@ -410,6 +401,14 @@ static int submit_and_wait(struct saferring_ring *ring, unsigned int min,
 			return 0;
 		ready = sr_uring_ready(ring);
 	}
+}
+
+static inline int wait_for(struct saferring_ring *ring, unsigned int max,
+			   unsigned int min, uint64_t deadline)
+{
+	if (SAFERRING_LIKELY(!ring->adapt))
+		return sr_submit_and_wait(ring, min, deadline);
+	return sr_adapt_wait(ring, max, min, deadline);
 }
 
 /* No more than can come; of a multishot operation any number can. */
@@ -458,7 +457,7 @@ int saferring_ring_wait(struct saferring_ring *ring,
 		return sr_fail_beside(ring, "ring_wait");
 	min = most_to_wait_for(ring, SR_MIN(min, max));
 	if (SAFERRING_LIKELY(timeout_ns == SAFERRING_FOREVER && ring->queued &&
-			     !ring->pending_count)) {
+			     !ring->pending_count && !ring->adapt)) {
 		error = submit_all_and_wait(ring, min);
 		count = take(ring, completions, max);
 		if (SAFERRING_LIKELY(count >= min) || error < 0)
@@ -467,7 +466,7 @@ int saferring_ring_wait(struct saferring_ring *ring,
 	}
 	deadline = deadline_of(timeout_ns);
 	do {
-		error = submit_and_wait(ring, min - count, deadline);
+		error = wait_for(ring, max - count, min - count, deadline);
 		count += take(ring, completions + count, max - count);
 		if (SAFERRING_LIKELY(count >= min || error))
 			break;

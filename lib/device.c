@@ -133,6 +133,7 @@ static int choose(struct saferring_device *device, int wanted)
 int saferring_device_open(const struct saferring_device_options *options,
 			  struct saferring_device **out)
 {
+	SR_UNCANCELLED();
 	struct saferring_device_options known = { 0 };
 	struct saferring_device *device;
 	int wanted, error;
@@ -168,6 +169,7 @@ int saferring_device_open(const struct saferring_device_options *options,
 
 int saferring_device_close(struct saferring_device *device)
 {
+	SR_UNCANCELLED();
 	unsigned int regions;
 
 	if (!device)

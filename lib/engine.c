@@ -35,14 +35,6 @@ struct sr_engine_memory {
 	unsigned int cq_entries;
 };
 
-uint64_t sr_engine_now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 /* ---- completions ---- */
 
 static void futex_wake_all(uint32_t *word)
@@ -164,20 +156,25 @@ static void clear_ready(struct sr_engine *engine)
 		__atomic_store_n(&engine->signalled, false, __ATOMIC_RELAXED);
 }
 
-unsigned int sr_engine_ready(struct sr_engine *engine)
+static void look_again(struct sr_engine *engine)
 {
+	SR_UNCANCELLED();
 	const int saved = errno;
 
-	if (count_ready(engine))
-		return count_ready(engine);
-	if (!__atomic_load_n(&engine->signalled, __ATOMIC_RELAXED) &&
-	    !__atomic_load_n(&engine->memory->sq_flags, __ATOMIC_RELAXED))
-		return 0;
 	pthread_mutex_lock(&engine->lock);
 	flush_overflown(engine);
 	clear_ready(engine);
 	pthread_mutex_unlock(&engine->lock);
 	errno = saved;
+}
+
+unsigned int sr_engine_ready(struct sr_engine *engine)
+{
+	if (count_ready(engine))
+		return count_ready(engine);
+	if (__atomic_load_n(&engine->signalled, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&engine->memory->sq_flags, __ATOMIC_RELAXED))
+		look_again(engine);
 	return count_ready(engine);
 }
 
@@ -203,6 +200,13 @@ static void delist(struct sr_engine *engine)
 		link = &(*link)->next;
 	*link = engine->next;
 	pthread_mutex_unlock(&engines_lock);
+}
+
+void sr_engines_forget(void)
+{
+	pthread_mutex_init(&engines_lock, NULL);
+	engines = NULL;
+	sr_turns_forget();
 }
 
 static int post_message(struct sr_engine *engine, uint64_t user_data,
@@ -286,7 +290,7 @@ static int submit(struct sr_engine *engine)
 static int wait_for(struct sr_engine *engine, unsigned int min,
 		    uint64_t timeout_ns)
 {
-	const uint64_t now = sr_engine_now();
+	const uint64_t now = sr_now_ns();
 	const uint64_t deadline = timeout_ns >= SAFERRING_FOREVER - now ?
 					  SAFERRING_FOREVER : now + timeout_ns;
 	uint32_t posted;
@@ -307,6 +311,7 @@ static int wait_for(struct sr_engine *engine, unsigned int min,
 int sr_engine_enter(struct sr_engine *engine, unsigned int min,
 		    uint64_t timeout_ns)
 {
+	SR_UNCANCELLED();
 	const int saved = errno;
 	int error = submit(engine);
 
@@ -425,6 +430,7 @@ static int set_up(struct sr_engine *engine, unsigned int depth,
 int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 		   unsigned int depth, unsigned int completions)
 {
+	SR_UNCANCELLED();
 	struct sr_engine *engine = calloc(1, sizeof(*engine));
 	const int saved = errno;
 	int error;
@@ -448,6 +454,8 @@ int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 
 void sr_engine_close(struct sr_engine *engine)
 {
+	SR_UNCANCELLED();
+
 	delist(engine);
 	sr_engine_stop(engine);
 	sr_engine_close_files(engine);

@@ -14,6 +14,7 @@
 #ifndef SAFERRING_ENGINE_H
 #define SAFERRING_ENGINE_H
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -50,6 +51,21 @@ enum sr_job_state {
 };
 
 /*
+ * enum sr_sort - what a descriptor is
+ * @SR_SORT_UNKNOWN: nobody has looked
+ * @SR_SORT_FILE: a file, a directory or a block device: always ready, and blocks
+ *	all the same
+ * @SR_SORT_SOCKET: can be told not to wait for one call
+ * @SR_SORT_STREAM: anything else, such as a pipe
+ */
+enum sr_sort {
+	SR_SORT_UNKNOWN,
+	SR_SORT_FILE,
+	SR_SORT_SOCKET,
+	SR_SORT_STREAM,
+};
+
+/*
  * struct sr_job - an SQE that was submitted
  * @sqe: a copy of it
  * @node: in the list that its state names
@@ -66,6 +82,9 @@ enum sr_job_state {
  * @owns_fd: @fd is its own, to be closed
  * @owns_fd_in: the same of @fd_in
  * @edges: an epoll descriptor that reports each event once, or -1
+ * @sort: what @fd is
+ * @connecting: connect(2) is under way
+ * @wants_in: it waits for @fd_in, and not for @fd
  * @nonblock: the SQE says that it is not to wait
  * @cancelled: to end as soon as whoever runs it comes back
  */
@@ -87,8 +106,11 @@ struct sr_job {
 	int fd_in;
 	int edges;
 	enum sr_job_state state;
+	enum sr_sort sort;
 	bool owns_fd;
 	bool owns_fd_in;
+	bool connecting;
+	bool wants_in;
 	bool nonblock;
 	bool cancelled;
 };
@@ -181,6 +203,9 @@ unsigned int sr_engine_ready(struct sr_engine *engine);
 /* Whether it knows an opcode. */
 bool sr_engine_supports(unsigned int opcode);
 
+/* In a child: the engines are the parent's. */
+void sr_engines_forget(void);
+
 /* Post a completion to the engine whose ready_fd that is. Returns 0 or -errno. */
 int sr_engine_message(int fd, uint64_t user_data, int32_t result);
 
@@ -191,7 +216,6 @@ void sr_engine_post(struct sr_engine *engine, struct sr_job *job, int32_t result
 bool sr_engine_post_more(struct sr_engine *engine, const struct sr_job *job,
 			 int32_t result, uint32_t flags);
 void sr_engine_wake_poller(struct sr_engine *engine);
-uint64_t sr_engine_now(void);
 
 /* ---- engine_job.c: the way of a job; all with the lock held ---- */
 
@@ -243,6 +267,7 @@ int sr_job_run_on_group(struct sr_engine *engine, struct sr_job *job,
  * @SR_CALL_IN: for its descriptor to be readable, if it is no file
  * @SR_CALL_OUT: to be writable
  * @SR_CALL_WORKER: in the system call, so that a worker has to make it
+ * @SR_CALL_PIPE: for the descriptor that it takes from, then for the other
  * @SR_CALL_POLL: for what the SQE says
  */
 enum sr_call_wait {
@@ -250,6 +275,7 @@ enum sr_call_wait {
 	SR_CALL_IN,
 	SR_CALL_OUT,
 	SR_CALL_WORKER,
+	SR_CALL_PIPE,
 	SR_CALL_POLL,
 };
 
@@ -266,8 +292,44 @@ struct sr_call {
 
 /* NULL if the engine does not know it. */
 const struct sr_call *sr_call_of(unsigned int opcode);
-/* What poll(2) is to be asked for. */
+/* What poll(2) is to be asked for, and of which descriptor. */
 unsigned int sr_call_events(const struct sr_job *job);
+int sr_call_fd(const struct sr_job *job);
+bool sr_fd_ready(int fd, short events);
+/*
+ * The lock under which a call is made that might wait if another thread's came
+ * in between: for a descriptor, POLLIN or POLLOUT.
+ */
+pthread_mutex_t *sr_turn_of(int fd, short events);
+void sr_turns_forget(void);
+
+static inline int sr_result_of(ssize_t result)
+{
+	return result < 0 ? -errno : (int)result;
+}
+
+static inline void *sr_pointer(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+/* ---- engine_transfer.c, engine_socket.c: some of them ---- */
+
+int sr_call_readv(struct sr_job *job, bool blocking);
+int sr_call_writev(struct sr_job *job, bool blocking);
+int sr_call_read(struct sr_job *job, bool blocking);
+int sr_call_write(struct sr_job *job, bool blocking);
+int sr_call_send(struct sr_job *job, bool blocking);
+int sr_call_recv(struct sr_job *job, bool blocking);
+int sr_call_sendmsg(struct sr_job *job, bool blocking);
+int sr_call_recvmsg(struct sr_job *job, bool blocking);
+int sr_call_accept(struct sr_job *job, bool blocking);
+int sr_call_connect(struct sr_job *job, bool blocking);
+int sr_call_shutdown(struct sr_job *job, bool blocking);
+int sr_call_socket(struct sr_job *job, bool blocking);
+/* Without waiting: bytes, or -errno. */
+int sr_receive_message(int fd, struct msghdr *message, int flags);
+int sr_send_message(int fd, struct msghdr *message, int flags);
 
 /* ---- engine_thread.c ---- */
 

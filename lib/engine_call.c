@@ -11,171 +11,42 @@
 #include <linux/stat.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include "internal.h"
 #include "engine.h"
 
-static int result_of(ssize_t result)
+/* So is what is none: the call that comes next will say so. */
+bool sr_fd_ready(int fd, short events)
 {
-	return result < 0 ? -errno : (int)result;
+	struct pollfd poll_fd = { .fd = fd, .events = events };
+
+	return fd < 0 || poll(&poll_fd, 1, 0) > 0;
 }
 
-static void *pointer(uint64_t address)
-{
-	return (void *)(uintptr_t)address;
-}
+/* ---- turns ---- */
 
-/*
- * enum sort - what a descriptor is
- * @FILE_SORT: a file, a directory or a block device: always ready, and blocks all
- *	the same
- * @SOCKET_SORT: can be told not to wait for one call
- * @STREAM_SORT: anything else, such as a pipe
- */
-enum sort {
-	FILE_SORT,
-	SOCKET_SORT,
-	STREAM_SORT,
+#define TURNS 16U
+
+/* By direction and descriptor: who waits on one is in nobody else's way. */
+static pthread_mutex_t turns[2][TURNS] = {
+	[0 ... 1] = { [0 ... TURNS - 1] = PTHREAD_MUTEX_INITIALIZER },
 };
 
-static enum sort sort_of(const struct sr_job *job)
+pthread_mutex_t *sr_turn_of(int fd, short events)
 {
-	struct stat stat;
-
-	if (fstat(job->fd, &stat))
-		return STREAM_SORT;
-	if (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode) ||
-	    S_ISDIR(stat.st_mode))
-		return FILE_SORT;
-	return S_ISSOCK(stat.st_mode) ? SOCKET_SORT : STREAM_SORT;
+	return &turns[events == POLLOUT][(unsigned int)fd % TURNS];
 }
 
-static bool is_ready(const struct sr_job *job, short events)
+/* In a child: whoever had a turn is not there. */
+void sr_turns_forget(void)
 {
-	struct pollfd poll_fd = { .fd = job->fd, .events = events };
+	unsigned int number;
 
-	return poll(&poll_fd, 1, 0) > 0;
-}
-
-/* ---- reads and writes ---- */
-
-/* A direction: how to move data that way, and who does so by a call that waits. */
-struct direction {
-	ssize_t (*call)(int fd, const struct iovec *iovec, int count,
-			off_t offset, int flags);
-	ssize_t (*message)(int fd, struct msghdr *message);
-	short events;
-	pthread_mutex_t lock;
-};
-
-static ssize_t receive(int fd, struct msghdr *message)
-{
-	return recvmsg(fd, message, MSG_DONTWAIT);
-}
-
-static ssize_t send_out(int fd, struct msghdr *message)
-{
-	return sendmsg(fd, message, MSG_DONTWAIT);
-}
-
-static struct direction inward = {
-	.call = preadv2,
-	.message = receive,
-	.events = POLLIN,
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-};
-
-static struct direction outward = {
-	.call = pwritev2,
-	.message = send_out,
-	.events = POLLOUT,
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-};
-
-/*
- * Where a call cannot be told not to wait, as with pipes before Linux 6.5, it is
- * made when poll(2) says that it will not, and by one thread at a time, so that
- * of two jobs that saw the same data one does not wait for more.
- */
-static int transfer_in_turn(struct sr_job *job, const struct iovec *iovec,
-			    unsigned int count, struct direction *direction)
-{
-	int result = -EAGAIN;
-
-	pthread_mutex_lock(&direction->lock);
-	if (is_ready(job, direction->events))
-		result = result_of(direction->call(job->fd, iovec, (int)count,
-						   -1, job->sqe.rw_flags));
-	pthread_mutex_unlock(&direction->lock);
-	return result;
-}
-
-/* A stream has no position to speak of. */
-static int transfer_stream(struct sr_job *job, const struct iovec *iovec,
-			   unsigned int count, struct direction *direction,
-			   bool blocking)
-{
-	const int flags = job->sqe.rw_flags | RWF_NOWAIT;
-	ssize_t moved;
-
-	if (blocking)
-		return transfer_in_turn(job, iovec, count, direction);
-	moved = direction->call(job->fd, iovec, (int)count, -1, flags);
-	if (moved >= 0 || errno != EOPNOTSUPP)
-		return result_of(moved);
-	return is_ready(job, direction->events) ? SR_JOB_BLOCKS : -EAGAIN;
-}
-
-static int transfer(struct sr_job *job, const struct iovec *iovec,
-		    unsigned int count, struct direction *direction,
-		    bool blocking)
-{
-	struct msghdr message = { .msg_iov = (struct iovec *)iovec,
-				  .msg_iovlen = count };
-
-	job->nonblock = job->sqe.rw_flags & RWF_NOWAIT;
-	switch (sort_of(job)) {
-	case FILE_SORT:
-		if (!blocking)
-			return SR_JOB_BLOCKS;
-		return result_of(direction->call(job->fd, iovec, (int)count,
-						 (off_t)job->sqe.off,
-						 job->sqe.rw_flags));
-	case SOCKET_SORT:
-		return result_of(direction->message(job->fd, &message));
-	default:
-		return transfer_stream(job, iovec, count, direction, blocking);
-	}
-}
-
-static int run_readv(struct sr_job *job, bool blocking)
-{
-	return transfer(job, pointer(job->sqe.addr), job->sqe.len, &inward,
-			blocking);
-}
-
-static int run_writev(struct sr_job *job, bool blocking)
-{
-	return transfer(job, pointer(job->sqe.addr), job->sqe.len, &outward,
-			blocking);
-}
-
-static int run_read(struct sr_job *job, bool blocking)
-{
-	const struct iovec iovec = { pointer(job->sqe.addr), job->sqe.len };
-
-	return transfer(job, &iovec, 1, &inward, blocking);
-}
-
-static int run_write(struct sr_job *job, bool blocking)
-{
-	const struct iovec iovec = { pointer(job->sqe.addr), job->sqe.len };
-
-	return transfer(job, &iovec, 1, &outward, blocking);
+	for (number = 0; number < 2 * TURNS; number++)
+		pthread_mutex_init(&turns[number / TURNS][number % TURNS],
+				   NULL);
 }
 
 /* ---- other rings ---- */
@@ -200,23 +71,23 @@ static int run_nop(struct sr_job *job, bool blocking)
 static int run_fsync(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(job->sqe.fsync_flags & IORING_FSYNC_DATASYNC ?
-				 fdatasync(job->fd) : fsync(job->fd));
+	return sr_result_of(job->sqe.fsync_flags & IORING_FSYNC_DATASYNC ?
+				    fdatasync(job->fd) : fsync(job->fd));
 }
 
 static int run_sync_file_range(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(sync_file_range(job->fd, (off_t)job->sqe.off,
-					 job->sqe.len,
-					 job->sqe.sync_range_flags));
+	return sr_result_of(sync_file_range(job->fd, (off_t)job->sqe.off,
+					    job->sqe.len,
+					    job->sqe.sync_range_flags));
 }
 
 static int run_fallocate(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(fallocate(job->fd, (int)job->sqe.len,
-				   (off_t)job->sqe.off, (off_t)job->sqe.addr));
+	return sr_result_of(fallocate(job->fd, (int)job->sqe.len,
+				      (off_t)job->sqe.off, (off_t)job->sqe.addr));
 }
 
 static int run_fadvise(struct sr_job *job, bool blocking)
@@ -229,29 +100,29 @@ static int run_fadvise(struct sr_job *job, bool blocking)
 static int run_openat(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(openat(job->fd, pointer(job->sqe.addr),
-				(int)job->sqe.open_flags, job->sqe.len));
+	return sr_result_of(openat(job->fd, sr_pointer(job->sqe.addr),
+				   (int)job->sqe.open_flags, job->sqe.len));
 }
 
 static int run_openat2(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(syscall(SYS_openat2, job->fd, pointer(job->sqe.addr),
-				 pointer(job->sqe.off), job->sqe.len));
+	return sr_result_of(syscall(SYS_openat2, job->fd, sr_pointer(job->sqe.addr),
+				    sr_pointer(job->sqe.off), job->sqe.len));
 }
 
 static int run_close(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(close(job->fd));
+	return sr_result_of(close(job->fd));
 }
 
 static int run_statx(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(syscall(SYS_statx, job->fd, pointer(job->sqe.addr),
-				 job->sqe.statx_flags, job->sqe.len,
-				 pointer(job->sqe.off)));
+	return sr_result_of(syscall(SYS_statx, job->fd, sr_pointer(job->sqe.addr),
+				    job->sqe.statx_flags, job->sqe.len,
+				    sr_pointer(job->sqe.off)));
 }
 
 static off_t *splice_offset(off_t *offset)
@@ -259,119 +130,60 @@ static off_t *splice_offset(off_t *offset)
 	return *offset == -1 ? NULL : offset;
 }
 
+/*
+ * Both wait for data before they wait for room, and either where a cancel finds
+ * them. A file is always ready, and a worker's.
+ */
+static bool pipe_must_wait(struct sr_job *job)
+{
+	job->nonblock = job->sqe.splice_flags & SPLICE_F_NONBLOCK;
+	job->wants_in = !sr_fd_ready(job->fd_in, POLLIN);
+	return job->wants_in;
+}
+
 static int run_splice(struct sr_job *job, bool blocking)
 {
 	off_t in = (off_t)job->sqe.splice_off_in;
 	off_t out = (off_t)job->sqe.off;
 
-	(void)blocking;
-	return result_of(splice(job->fd_in, splice_offset(&in),
-				job->fd, splice_offset(&out), job->sqe.len,
-				job->sqe.splice_flags));
+	if (pipe_must_wait(job))
+		return -EAGAIN;
+	if (!blocking)
+		return SR_JOB_BLOCKS;
+	return sr_result_of(splice(job->fd_in, splice_offset(&in),
+				   job->fd, splice_offset(&out), job->sqe.len,
+				   job->sqe.splice_flags | SPLICE_F_NONBLOCK));
 }
 
 static int run_tee(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(tee(job->fd_in, job->fd, job->sqe.len,
-			     job->sqe.splice_flags));
+	if (pipe_must_wait(job))
+		return -EAGAIN;
+	return sr_result_of(tee(job->fd_in, job->fd, job->sqe.len,
+				job->sqe.splice_flags | SPLICE_F_NONBLOCK));
 }
 
 static int run_unlinkat(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(unlinkat(job->fd, pointer(job->sqe.addr),
-				  (int)job->sqe.unlink_flags));
+	return sr_result_of(unlinkat(job->fd, sr_pointer(job->sqe.addr),
+				     (int)job->sqe.unlink_flags));
 }
 
 static int run_renameat(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(renameat2(job->fd, pointer(job->sqe.addr),
-				   (int)job->sqe.len, pointer(job->sqe.off),
-				   job->sqe.rename_flags));
+	return sr_result_of(renameat2(job->fd, sr_pointer(job->sqe.addr),
+				      (int)job->sqe.len, sr_pointer(job->sqe.off),
+				      job->sqe.rename_flags));
 }
 
 static int run_mkdirat(struct sr_job *job, bool blocking)
 {
 	(void)blocking;
-	return result_of(mkdirat(job->fd, pointer(job->sqe.addr),
-				 job->sqe.len));
-}
-
-/* ---- sockets: nearly all can be told for one call not to wait ---- */
-
-/* As with io_uring, O_NONBLOCK does not keep a request from waiting. */
-static void note_mode(struct sr_job *job)
-{
-	job->nonblock = job->sqe.msg_flags & MSG_DONTWAIT;
-}
-
-/* What is to be sent without a copy is copied all the same. */
-static int run_send(struct sr_job *job, bool blocking)
-{
-	const int flags = (int)job->sqe.msg_flags | MSG_DONTWAIT;
-
-	(void)blocking;
-	note_mode(job);
-	return result_of(sendto(job->fd, pointer(job->sqe.addr), job->sqe.len,
-				flags, pointer(job->sqe.off),
-				job->sqe.addr_len));
-}
-
-static int run_recv(struct sr_job *job, bool blocking)
-{
-	const int flags = (int)job->sqe.msg_flags | MSG_DONTWAIT;
-
-	(void)blocking;
-	note_mode(job);
-	return result_of(recv(job->fd, pointer(job->sqe.addr), job->sqe.len,
-			      flags));
-}
-
-static int run_sendmsg(struct sr_job *job, bool blocking)
-{
-	(void)blocking;
-	note_mode(job);
-	return result_of(sendmsg(job->fd, pointer(job->sqe.addr),
-				 (int)job->sqe.msg_flags | MSG_DONTWAIT));
-}
-
-static int run_recvmsg(struct sr_job *job, bool blocking)
-{
-	(void)blocking;
-	note_mode(job);
-	return result_of(recvmsg(job->fd, pointer(job->sqe.addr),
-				 (int)job->sqe.msg_flags | MSG_DONTWAIT));
-}
-
-/* Only a worker can be kept waiting, if the connection is gone already. */
-static int run_accept(struct sr_job *job, bool blocking)
-{
-	if (!blocking)
-		return is_ready(job, POLLIN) ? SR_JOB_BLOCKS : -EAGAIN;
-	return result_of(accept4(job->fd, pointer(job->sqe.addr),
-				 pointer(job->sqe.off),
-				 (int)job->sqe.accept_flags));
-}
-
-static int run_connect(struct sr_job *job, bool blocking)
-{
-	(void)blocking;
-	return result_of(connect(job->fd, pointer(job->sqe.addr),
-				 (socklen_t)job->sqe.off));
-}
-
-static int run_shutdown(struct sr_job *job, bool blocking)
-{
-	(void)blocking;
-	return result_of(shutdown(job->fd, (int)job->sqe.len));
-}
-
-static int run_socket(struct sr_job *job, bool blocking)
-{
-	(void)blocking;
-	return result_of(socket(job->fd, (int)job->sqe.off, (int)job->sqe.len));
+	return sr_result_of(mkdirat(job->fd, sr_pointer(job->sqe.addr),
+				    job->sqe.len));
 }
 
 /* ---- poll ---- */
@@ -427,12 +239,12 @@ static int run_poll(struct sr_job *job, bool blocking)
 
 static const struct sr_call calls[IORING_OP_LAST] = {
 	[IORING_OP_NOP] = { run_nop, SR_CALL_NONE },
-	[IORING_OP_READV] = { run_readv, SR_CALL_IN },
-	[IORING_OP_WRITEV] = { run_writev, SR_CALL_OUT },
-	[IORING_OP_READ] = { run_read, SR_CALL_IN },
-	[IORING_OP_WRITE] = { run_write, SR_CALL_OUT },
-	[IORING_OP_READ_FIXED] = { run_read, SR_CALL_IN },
-	[IORING_OP_WRITE_FIXED] = { run_write, SR_CALL_OUT },
+	[IORING_OP_READV] = { sr_call_readv, SR_CALL_IN },
+	[IORING_OP_WRITEV] = { sr_call_writev, SR_CALL_OUT },
+	[IORING_OP_READ] = { sr_call_read, SR_CALL_IN },
+	[IORING_OP_WRITE] = { sr_call_write, SR_CALL_OUT },
+	[IORING_OP_READ_FIXED] = { sr_call_read, SR_CALL_IN },
+	[IORING_OP_WRITE_FIXED] = { sr_call_write, SR_CALL_OUT },
 	[IORING_OP_FSYNC] = { run_fsync, SR_CALL_WORKER },
 	[IORING_OP_SYNC_FILE_RANGE] = { run_sync_file_range, SR_CALL_WORKER },
 	[IORING_OP_FALLOCATE] = { run_fallocate, SR_CALL_WORKER },
@@ -441,21 +253,21 @@ static const struct sr_call calls[IORING_OP_LAST] = {
 	[IORING_OP_OPENAT2] = { run_openat2, SR_CALL_WORKER },
 	[IORING_OP_CLOSE] = { run_close, SR_CALL_WORKER },
 	[IORING_OP_STATX] = { run_statx, SR_CALL_WORKER },
-	[IORING_OP_SPLICE] = { run_splice, SR_CALL_WORKER },
-	[IORING_OP_TEE] = { run_tee, SR_CALL_WORKER },
+	[IORING_OP_SPLICE] = { run_splice, SR_CALL_PIPE },
+	[IORING_OP_TEE] = { run_tee, SR_CALL_PIPE },
 	[IORING_OP_UNLINKAT] = { run_unlinkat, SR_CALL_WORKER },
 	[IORING_OP_RENAMEAT] = { run_renameat, SR_CALL_WORKER },
 	[IORING_OP_MKDIRAT] = { run_mkdirat, SR_CALL_WORKER },
-	[IORING_OP_SEND] = { run_send, SR_CALL_OUT },
-	[IORING_OP_RECV] = { run_recv, SR_CALL_IN },
-	[IORING_OP_SENDMSG] = { run_sendmsg, SR_CALL_OUT },
-	[IORING_OP_RECVMSG] = { run_recvmsg, SR_CALL_IN },
-	[IORING_OP_ACCEPT] = { run_accept, SR_CALL_IN },
-	[IORING_OP_CONNECT] = { run_connect, SR_CALL_WORKER },
-	[IORING_OP_SHUTDOWN] = { run_shutdown, SR_CALL_NONE },
-	[IORING_OP_SOCKET] = { run_socket, SR_CALL_NONE },
-	[IORING_OP_SEND_ZC] = { run_send, SR_CALL_OUT },
-	[IORING_OP_SENDMSG_ZC] = { run_sendmsg, SR_CALL_OUT },
+	[IORING_OP_SEND] = { sr_call_send, SR_CALL_OUT },
+	[IORING_OP_RECV] = { sr_call_recv, SR_CALL_IN },
+	[IORING_OP_SENDMSG] = { sr_call_sendmsg, SR_CALL_OUT },
+	[IORING_OP_RECVMSG] = { sr_call_recvmsg, SR_CALL_IN },
+	[IORING_OP_ACCEPT] = { sr_call_accept, SR_CALL_IN },
+	[IORING_OP_CONNECT] = { sr_call_connect, SR_CALL_OUT },
+	[IORING_OP_SHUTDOWN] = { sr_call_shutdown, SR_CALL_NONE },
+	[IORING_OP_SOCKET] = { sr_call_socket, SR_CALL_NONE },
+	[IORING_OP_SEND_ZC] = { sr_call_send, SR_CALL_OUT },
+	[IORING_OP_SENDMSG_ZC] = { sr_call_sendmsg, SR_CALL_OUT },
 	[IORING_OP_MSG_RING] = { run_message, SR_CALL_NONE },
 	[IORING_OP_POLL_ADD] = { run_poll, SR_CALL_POLL },
 };
@@ -476,7 +288,16 @@ unsigned int sr_call_events(const struct sr_job *job)
 		return POLLOUT;
 	case SR_CALL_POLL:
 		return job->edges < 0 ? poll_mask(job) : POLLIN;
+	case SR_CALL_PIPE:
+		return job->wants_in ? POLLIN : POLLOUT;
 	default:
 		return 0;
 	}
+}
+
+int sr_call_fd(const struct sr_job *job)
+{
+	if (job->edges >= 0)
+		return job->edges;
+	return job->wants_in ? job->fd_in : job->fd;
 }

@@ -49,6 +49,7 @@ static void set_slot(struct sr_engine *engine, unsigned int slot, int fd)
 
 int sr_engine_update_file(struct sr_engine *engine, unsigned int slot, int fd)
 {
+	SR_UNCANCELLED();
 	const int saved = errno;
 	const int copy = fd < 0 ? -1 : duplicate(fd);
 	int error = 0;

@@ -274,7 +274,7 @@ static uint64_t deadline_of(const struct sr_job *job)
 		(const struct __kernel_timespec *)(uintptr_t)job->sqe.addr;
 	const uint64_t ns = (uint64_t)time->tv_sec * 1000000000 +
 			    (uint64_t)time->tv_nsec;
-	const uint64_t now = sr_engine_now();
+	const uint64_t now = sr_now_ns();
 	uint64_t then;
 
 	if (!(job->sqe.timeout_flags & IORING_TIMEOUT_ABS))

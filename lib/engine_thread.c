@@ -32,7 +32,7 @@ static unsigned int list_polled(struct sr_engine *engine)
 	engine->polled[0].events = POLLIN;
 	for (; job; job = job->node.next) {
 		count++;
-		engine->polled[count].fd = job->edges < 0 ? job->fd : job->edges;
+		engine->polled[count].fd = sr_call_fd(job);
 		engine->polled[count].events = (short)sr_call_events(job);
 		engine->polled_job[count].job = job;
 		engine->polled_job[count].serial = job->serial;
@@ -54,7 +54,7 @@ static uint64_t nearest_deadline(const struct sr_engine *engine)
 static void wait_for_events(struct sr_engine *engine, unsigned int count,
 			    uint64_t deadline)
 {
-	const uint64_t now = sr_engine_now();
+	const uint64_t now = sr_now_ns();
 	const uint64_t left = deadline > now ? deadline - now : 0;
 	const struct timespec time = {
 		.tv_sec = (time_t)(left / 1000000000),
@@ -74,7 +74,7 @@ static void wait_for_events(struct sr_engine *engine, unsigned int count,
 static void expire_timers(struct sr_engine *engine)
 {
 	struct sr_job *job = engine->list[SR_JOB_TIMED].first, *next;
-	const uint64_t now = sr_engine_now();
+	const uint64_t now = sr_now_ns();
 
 	while (job) {
 		next = job->node.next;

@@ -151,6 +151,21 @@ int sr_fail_forked(const char *operation, const char *kind, const char *name)
 	return sr_fail(&fault, "it belongs to the parent process");
 }
 
+int sr_fail_ring(const char *name, int code, int reason, const char *operation,
+		 const char *what, const char *cure)
+{
+	const struct sr_fault fault = {
+		.code = code,
+		.reason = reason,
+		.operation = operation,
+		.kind = "ring",
+		.name = name,
+		.cure = cure,
+	};
+
+	return sr_fail(&fault, "%s", what);
+}
+
 int saferring_error_text(const struct saferring_error *error, char *text,
 			 size_t length)
 {

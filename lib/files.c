@@ -10,19 +10,6 @@
 #include <string.h>
 #include "internal.h"
 
-static int fail(const struct saferring_ring *ring, int code, int reason,
-		const char *function, const char *what)
-{
-	return sr_fail(&(struct sr_fault){
-			       .code = code,
-			       .reason = reason,
-			       .operation = function,
-			       .kind = "ring",
-			       .name = ring->name,
-		       },
-		       "%s", what);
-}
-
 static int check_ring(const struct saferring_ring *ring, const char *function)
 {
 	if (!ring)
@@ -43,16 +30,18 @@ int saferring_files_create(struct saferring_ring *ring, unsigned int slots)
 					"%u slots, allowed are 1 to %u", slots,
 					SAFERRING_FILES_MAX);
 	if (ring->files)
-		return fail(ring, -EEXIST, SAFERRING_REASON_BUSY,
-			    "files_create", "the ring has a table of files");
+		return sr_fail_ring(ring->name, -EEXIST, SAFERRING_REASON_BUSY,
+				    "files_create",
+				    "the ring has a table of files", NULL);
 	error = sr_uring_register_files(ring, slots);
 	if (error == -EMFILE)
-		return fail(ring, error, SAFERRING_REASON_QUOTA,
-			    "files_create",
-			    "more slots than RLIMIT_NOFILE allows: raise ulimit -n");
+		return sr_fail_ring(ring->name, error, SAFERRING_REASON_QUOTA,
+				    "files_create",
+				    "more slots than RLIMIT_NOFILE allows",
+				    "raise ulimit -n");
 	if (error)
-		return fail(ring, error, SAFERRING_REASON_SYSTEM,
-			    "files_create", strerror(-error));
+		return sr_fail_ring(ring->name, error, SAFERRING_REASON_SYSTEM,
+				    "files_create", strerror(-error), NULL);
 	ring->files = slots;
 	return 0;
 }
@@ -91,14 +80,18 @@ static int check_slot(struct saferring_ring *ring, const char *function,
 		      unsigned int slot)
 {
 	if (!ring->files)
-		return fail(ring, -EINVAL, SAFERRING_REASON_ARGUMENT, function,
-			    "the ring has no table of files: call saferring_files_create()");
+		return sr_fail_ring(ring->name, -EINVAL,
+				    SAFERRING_REASON_ARGUMENT, function,
+				    "the ring has no table of files",
+				    "call saferring_files_create()");
 	if (slot >= ring->files)
 		return sr_fail_argument(function, "slot %u, there are %u",
 					slot, ring->files);
 	if (slot_queued(ring, slot))
-		return fail(ring, -EBUSY, SAFERRING_REASON_BUSY, function,
-			    "operations that are queued use the slot: submit them first");
+		return sr_fail_ring(ring->name, -EBUSY, SAFERRING_REASON_BUSY,
+				    function,
+				    "operations that are queued use the slot",
+				    "submit them first");
 	return 0;
 }
 
@@ -132,9 +125,9 @@ int saferring_files_set(struct saferring_ring *ring, unsigned int slot, int fd)
 		return error;
 	error = sr_uring_update_file(ring, slot, fd < 0 ? -1 : fd);
 	if (error)
-		return fail(ring, error,
-			    error == -EBADF ? SAFERRING_REASON_ARGUMENT :
-					      SAFERRING_REASON_SYSTEM,
-			    "files_set", strerror(-error));
+		return sr_fail_ring(ring->name, error,
+				    error == -EBADF ? SAFERRING_REASON_ARGUMENT :
+						      SAFERRING_REASON_SYSTEM,
+				    "files_set", strerror(-error), NULL);
 	return 0;
 }

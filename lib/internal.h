@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <liburing.h>
 #include <linux/safer_ring.h>
 #include <saferring.h>
@@ -36,6 +37,28 @@
 
 #define SR_MIN(a, b)	   ((a) < (b) ? (a) : (b))
 #define SR_MAX(a, b)	   ((a) > (b) ? (a) : (b))
+
+/*
+ * Cancellation: pthread_cancel(3) takes effect in saferring_buffer_get_wait(),
+ * which gives its place up, and in no other function: whatever makes a system
+ * call with a lock held, or halfway through a change, begins with this.
+ */
+#define SR_UNCANCELLED()                                                       \
+	int uncancelled __attribute__((cleanup(sr_cancel_restore))) =          \
+		sr_cancel_disable()
+
+static inline int sr_cancel_disable(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static inline void sr_cancel_restore(const int *before)
+{
+	pthread_setcancelstate(*before, NULL);
+}
 
 /* ---- error.c ---- */
 
@@ -72,6 +95,9 @@ int sr_fail_argument(const char *operation, const char *what, ...)
 /* The object belongs to the parent process. */
 int sr_fail_forked(const char *operation, const char *kind, const char *name)
 	__attribute__((cold));
+/* An error about a ring, without figures; @name and @cure may be NULL. */
+int sr_fail_ring(const char *name, int code, int reason, const char *operation,
+		 const char *what, const char *cure) __attribute__((cold));
 /* The thread's detail, to be completed and reported by the caller. */
 struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
@@ -102,6 +128,11 @@ bool sr_lock_timed(pthread_mutex_t *lock);
 void sr_registry_unlock(void);
 unsigned int sr_next_number(void);
 void sr_name(char *to, const char *wanted, const char *kind);
+
+/* ---- timer.c ---- */
+
+/* CLOCK_MONOTONIC, for what has a deadline; see saferring/timer.h for the rest. */
+uint64_t sr_now_ns(void);
 
 /* ---- memory.c ---- */
 
@@ -180,6 +211,9 @@ struct saferring_device {
  * @own_generation: where that is without the module
  * @revoked: the memory is gone, by this library's hand
  * @pool: the pool that uses it, or NULL
+ * @rings: number of rings that it was given to for their own memory
+ * @extents: what they have, or had, of it
+ * @shared: it was exported or imported
  * @account: where it is counted, or NULL
  */
 struct saferring_region {
@@ -197,7 +231,10 @@ struct saferring_region {
 	const uint64_t *generation_at;
 	uint64_t own_generation;
 	bool revoked;
+	bool shared;
 	struct saferring_pool *pool;
+	unsigned int rings;
+	struct sr_extent *extents;
 	uint64_t *account;
 	char name[SR_NAME_MAX];
 	char reason[SR_BACKENDS * SR_REASON_MAX];
@@ -224,6 +261,36 @@ struct sr_backend {
 	int (*revoke)(struct saferring_region *region);
 	int64_t (*pinned)(const struct saferring_region *region);
 };
+
+/* ---- extent.c ---- */
+
+/*
+ * struct sr_extent - a part of a region that a ring shares with the kernel
+ * @next: behind it
+ * @address: first byte
+ * @length: bytes, whole pages
+ */
+struct sr_extent {
+	struct sr_extent *next;
+	unsigned char *address;
+	size_t length;
+};
+
+/* A ring may take extents until it lets go. Returns 0, or with its detail. */
+int sr_memory_hold(struct saferring_region *region);
+void sr_memory_release(struct saferring_region *region);
+/* 0, or -EBUSY with its detail as long as a ring may have extents. */
+int sr_memory_check(const struct saferring_region *region,
+		    const char *operation);
+/* Zeroed. NULL if there is no room. */
+struct sr_extent *sr_extent_take(struct saferring_region *region,
+				 size_t length);
+/* The kernel is known to have let go of it. */
+void sr_extent_give(struct saferring_region *region, struct sr_extent *extent);
+/* Bytes in use, or that were. */
+size_t sr_extents_length(const struct saferring_region *region);
+/* The region is going. */
+void sr_extents_free(struct saferring_region *region);
 
 extern const struct sr_backend sr_backend_module;    /* module.c */
 extern const struct sr_backend sr_backend_hugetlb;   /* anonymous.c */
@@ -300,10 +367,16 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @lock: for @store and @caches
  * @waiters: threads that wait for a buffer, in the order of their coming
  * @waiting: their number
+ * @recalled: a get found nothing while caches had buffers, and none has come to
+ *	the store since
  * @flags: as it was created with
  * @was_exhausted: nobody has got a buffer since one was told that there is none
- * @slot: its slot of caches; the one in @fast is none while there are waiters
+ * @slot: its slot of caches; the one in @fast is none while there are waiters, or
+ *	buffers are recalled
  * @turns: by index: the last turn of a buffer that was sent or received, or NULL
+ * @cache_room: room of a cache, to begin with
+ * @cache_min: if that follows the load: never less
+ * @cache_max: never more; 0 if it does not
  * @rings: number of rings created for it
  * @sets: number of sets that it is in
  * @regions_max: how many regions it may come to have
@@ -332,11 +405,14 @@ struct saferring_pool {
 	struct saferring_cache *caches;
 	struct sr_waiter *waiters;
 	unsigned int waiting;
+	bool recalled;
 	unsigned int flags;
 	bool was_exhausted;
 	size_t slot;
 	uint64_t *turns;
 	unsigned int cache_room;
+	unsigned int cache_min;
+	unsigned int cache_max;
 	unsigned int rings;
 	unsigned int sets;
 	unsigned int live_regions;
@@ -429,6 +505,51 @@ static inline uint64_t *sr_tag_at(const struct saferring_pool *pool,
 	return (uint64_t *)(void *)pool->fast.tags + index;
 }
 
+/* Somebody waits for what is in caches, or found nothing. */
+static inline bool sr_pool_asked(const struct saferring_pool *pool)
+{
+	return __atomic_load_n(&pool->waiting, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&pool->recalled, __ATOMIC_RELAXED);
+}
+
+/*
+ * struct sr_cache_law - how deep a cache is; adapt.h has the law
+ * @min: never less
+ * @max: never more
+ * @now: the figure
+ * @events: refills and spills since @since_ns
+ * @since_ns: when the window began
+ */
+struct sr_cache_law {
+	uint32_t min;
+	uint32_t max;
+	uint32_t now;
+	uint32_t events;
+	uint64_t since_ns;
+};
+
+/* A thread's cache: what inline code knows of it, and its law. */
+struct sr_cache {
+	struct saferring_cache fast;
+	struct sr_cache_law law;
+};
+
+/* adapt_pool.c; with the pool's lock held */
+
+/* A thread has a cache for the pool, or gives it up. */
+void sr_adapt_cache_begin(struct saferring_pool *pool,
+			  struct saferring_cache *cache);
+void sr_adapt_cache_end(struct saferring_pool *pool,
+			struct saferring_cache *cache);
+/* A cache was refilled or spilled because it was empty or full. */
+void sr_adapt_cache_missed(struct saferring_pool *pool,
+			   struct saferring_cache *cache);
+/* A cache was spilled because others want what it had. */
+void sr_adapt_cache_asked(struct saferring_pool *pool,
+			  struct saferring_cache *cache);
+/* Without the lock: a get found nothing. */
+void sr_adapt_recall(struct saferring_pool *pool);
+
 /* cache.c */
 extern struct saferring_cache sr_cache_empty;
 /* This thread's cache for a pool, made if need be; NULL if it can have none. */
@@ -484,6 +605,8 @@ uint64_t sr_buffer_claim(struct saferring_pool *pool, uint64_t tag);
 
 /* waiter.c: with the pool's lock held: hand what is in the store to them. */
 void sr_waiters_serve(struct saferring_pool *pool);
+/* The same: have every get and put take the lock, or no longer. */
+void sr_waiters_set_slot(struct saferring_pool *pool);
 /* Have them look whether there is anything left to wait for. */
 void sr_waiters_wake(struct saferring_pool *pool);
 

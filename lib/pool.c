@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "account.h"
+#include "adapt.h"
 #include "internal.h"
 
 /*
@@ -139,6 +140,11 @@ int sr_pool_check_free(struct saferring_region *const *regions, size_t count,
 			fault.reason = SAFERRING_REASON_BUSY;
 			return sr_fail(&fault, "pool %s uses it",
 				       region->pool->name);
+		}
+		if (region->extents || region->rings) {
+			fault.code = -EBUSY;
+			fault.reason = SAFERRING_REASON_BUSY;
+			return sr_fail(&fault, "rings have, or had, their own memory in it");
 		}
 		if (!sr_region_live(region)) {
 			fault.code = -ESTALE;
@@ -331,6 +337,10 @@ static int prepare(struct saferring_pool *pool,
 	if (!error)
 		error = set_cache_room(pool, options->cache);
 	if (!error)
+		error = sr_adapt_pool_check(options);
+	if (!error)
+		sr_adapt_pool(pool, options);
+	if (!error)
 		error = allocate(pool);
 	if (error)
 		return error;
@@ -444,6 +454,8 @@ static void count_buffers(struct saferring_pool *pool,
 	stats->waiting = __atomic_load_n(&pool->waiting, __ATOMIC_RELAXED);
 	stats->exhausted = saferring_word_get(&pool->words->exhausted);
 	stats->misuses = saferring_word_get(&pool->words->misuses);
+	stats->caches = saferring_word_get(&pool->words->caches);
+	stats->cache_room = saferring_word_get(&pool->words->cache_room);
 }
 
 int saferring_pool_stats(struct saferring_pool *pool,

@@ -114,6 +114,7 @@ int saferring_region_create(struct saferring_device *device,
 			    const struct saferring_region_options *options,
 			    struct saferring_region **out)
 {
+	SR_UNCANCELLED();
 	struct saferring_region_options known;
 	struct saferring_region *region;
 	int error;
@@ -160,6 +161,7 @@ static int fail_used(const struct saferring_region *region)
 int saferring_region_destroy(struct saferring_region *region,
 			     unsigned int flags, unsigned int timeout_ms)
 {
+	SR_UNCANCELLED();
 	int error;
 
 	if (!region)
@@ -171,12 +173,16 @@ int saferring_region_destroy(struct saferring_region *region,
 					flags & ~SAFERRING_DESTROY_FORCE);
 	if (region->pool)
 		return fail_used(region);
+	error = sr_memory_check(region, "region_destroy");
+	if (error)
+		return error;
 	error = region->backend->unmap(region, flags, timeout_ms);
 	if (error)
 		return error;
 	__atomic_sub_fetch(&region->device->regions, 1, __ATOMIC_ACQ_REL);
 	if (!region->revoked)
 		sr_account_region_gone(region, region->account);
+	sr_extents_free(region);
 	free(region);
 	return 0;
 }
@@ -192,6 +198,7 @@ static size_t number_in_pool(const struct saferring_region *region)
 
 int saferring_region_revoke(struct saferring_region *region)
 {
+	SR_UNCANCELLED();
 	int error;
 
 	if (!region)
@@ -207,6 +214,9 @@ int saferring_region_revoke(struct saferring_region *region)
 				       .name = region->name,
 			       },
 			       "it is gone already");
+	error = sr_memory_check(region, "region_revoke");
+	if (error)
+		return error;
 	error = region->backend->revoke(region);
 	if (error)
 		return error;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "engine.h"
 #include "internal.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -39,6 +40,7 @@ static void forget_parent(void)
 	sr_pools = NULL;
 	sr_rings = NULL;
 	sr_quarantine_forget();
+	sr_engines_forget();
 }
 
 static void start(void)

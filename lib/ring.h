@@ -208,6 +208,7 @@ struct sr_watch {
  * @state: by record
  * @payload: by record
  * @attachment: the pools
+ * @adapt: what follows the load, or NULL
  * @watch: the devices
  * @stats: those counters that are not made of the others, in @words, where others
  *	look at them
@@ -216,6 +217,10 @@ struct sr_watch {
  * @supported: by kind of operation: the kernel has it
  * @opcodes: by opcode: the same
  * @next: in the registry's list, or in the quarantine
+ * @memory: region for its own memory, or NULL
+ * @placed: what its queues have of it, or NULL
+ * @must_place: what it cannot have there makes creating fail
+ * @memory_reason: why its queues are not there, or ""
  * @attached: by id of pool: its attachment, or NULL
  * @by_pool: the same, for READ and WRITE by their short way: of pools in one
  *	fixed buffer, without a depth; all NULL if the ring's entries are of
@@ -271,6 +276,7 @@ struct saferring_ring {
 	struct sr_payload *payload;
 	struct sr_attachment *attachment;
 	size_t attachment_count;
+	struct sr_adapt *adapt;
 	struct sr_watch *watch;
 	size_t watch_count;
 	struct saferring_ring_stats *stats;
@@ -290,6 +296,10 @@ struct saferring_ring {
 	char reason[2 * SR_REASON_MAX];
 	char setup[2 * SR_REASON_MAX];
 	char engine_reason[SR_REASON_MAX];
+	struct saferring_region *memory;
+	struct sr_extent *placed;
+	bool must_place;
+	char memory_reason[SR_REASON_MAX];
 };
 
 static inline unsigned int sr_ring_busy(const struct saferring_ring *ring)
@@ -334,6 +344,8 @@ static inline uint32_t sr_fixed_index(const struct sr_attachment *attachment,
  * @free_count: their number
  * @users: operations that use it
  * @id: what the kernel knows it by
+ * @placed: what @buffers have of the ring's region, or NULL
+ * @memory_reason: why they are not there, or ""
  */
 struct saferring_group {
 	struct saferring_ring *ring;
@@ -348,6 +360,8 @@ struct saferring_group {
 	unsigned int free_count;
 	unsigned int users;
 	uint16_t id;
+	struct sr_extent *placed;
+	char memory_reason[SR_REASON_MAX];
 };
 
 /* group.c */
@@ -652,6 +666,15 @@ unsigned int sr_take_one(struct saferring_ring *ring,
 			 const struct io_uring_cqe *cqe,
 			 struct saferring_completion *completions,
 			 unsigned int max);
+/*
+ * Submit, and wait for @min completions, or until @deadline of sr_now_ns(); 0 is
+ * past. Returns 0 or -errno.
+ */
+int sr_submit_and_wait(struct saferring_ring *ring, unsigned int min,
+		       uint64_t deadline);
+/* adapt_ring.c: the same, for a ring of which something follows the load. */
+int sr_adapt_wait(struct saferring_ring *ring, unsigned int max,
+		  unsigned int min, uint64_t deadline);
 /* Complete all that can be without waiting, buffers going to their pools. */
 void sr_ring_return_completed(struct saferring_ring *ring);
 
@@ -685,7 +708,9 @@ uint32_t sr_note_gone(struct saferring_ring *ring,
 /* fixed.c: register the regions of the pools if @flags let it. */
 int sr_set_fixed(struct saferring_ring *ring, unsigned int flags);
 
-/* ring.c: create a ring, or make it of what the program set up. */
+/* ring.c */
+unsigned int sr_ring_depth(const struct saferring_ring_options *options);
+/* Create a ring, or make it of what the program set up. */
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out);
 
@@ -702,8 +727,26 @@ int sr_fail_beside(const struct saferring_ring *ring, const char *function)
 int sr_cancel_beside(struct saferring_ring *ring, uint64_t key);
 
 /* setup.c */
+/* What came of something that was tried, for saferring_ring_info(). */
+void sr_setup_note(struct saferring_ring *ring, const char *name,
+		   const char *what);
 int sr_setup(struct saferring_ring *ring,
 	     const struct saferring_ring_options *options);
+/* Entries of the submission queue, with a thread of the kernel's or without. */
+unsigned int sr_setup_entries(const struct saferring_ring_options *options,
+			      bool polled);
+
+/* placed.c */
+/* Bytes of the queues, @completions being 0 for twice the entries. */
+size_t sr_placed_length(unsigned int entries, unsigned int completions,
+			bool wide);
+/*
+ * Set a ring up once more, as @params say, in its region. Returns 0, or -errno
+ * with the reason noted and the ring as it was.
+ */
+int sr_placed_move(struct saferring_ring *ring, unsigned int entries,
+		   struct io_uring_params *params);
+void sr_placed_close(struct saferring_ring *ring);
 
 /*
  * uring.c: the only place besides operation.c that talks to liburing. Functions
@@ -711,6 +754,9 @@ int sr_setup(struct saferring_ring *ring,
  */
 int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
 		  const struct saferring_ring_options *options);
+/* The same with its queues in its region, see sr_placed_move(). */
+int sr_uring_place(struct saferring_ring *ring,
+		   const struct saferring_ring_options *options);
 /* Have the ring's own descriptor registered for this thread. */
 int sr_uring_register_self(struct saferring_ring *ring);
 void sr_uring_close(struct saferring_ring *ring);
@@ -743,6 +789,8 @@ static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
 int sr_uring_cancel_all(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
+/* What is queued next is linked to nothing. */
+void sr_uring_end_chain(struct saferring_ring *ring);
 /* Take back the SQE that was queued last. */
 void sr_uring_unqueue_last(struct saferring_ring *ring);
 /* Take back all SQEs that the kernel has not taken. */

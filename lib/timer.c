@@ -21,7 +21,7 @@ struct saferring_clock_fast saferring_clock_fast[1] = {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char reason[96];
 
-static uint64_t monotonic(void)
+uint64_t sr_now_ns(void)
 {
 	struct timespec time;
 
@@ -47,7 +47,7 @@ static struct moment look(void)
 
 	for (try = 0; try < 8; try++) {
 		before = __builtin_ia32_rdtsc();
-		ns = monotonic();
+		ns = sr_now_ns();
 		after = __builtin_ia32_rdtsc();
 		if (after - before >= best)
 			continue;
@@ -95,7 +95,7 @@ static void calibrate(void)
 	if (!is_kernels_clock())
 		return;
 	first = look();
-	while (monotonic() - first.ns < CALIBRATION_NS)
+	while (sr_now_ns() - first.ns < CALIBRATION_NS)
 		;
 	last = look();
 	if (last.ticks <= first.ticks) {
@@ -124,7 +124,7 @@ uint64_t saferring_clock_ticks_slow(void)
 	if (saferring_clock_fast[0].counter)
 		return __builtin_ia32_rdtsc();
 #endif
-	return monotonic();
+	return sr_now_ns();
 }
 
 /* Nanoseconds that a reading takes: the best of some short runs. */

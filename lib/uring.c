@@ -15,19 +15,11 @@
 #include "internal.h"
 #include "probes.h"
 
-/*
- * With SQPOLL entries are taken while others are queued, and requests to cancel
- * come beside the operations: there is room for both.
- */
-int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
-		  const struct saferring_ring_options *options)
+static struct io_uring_params
+params_of(unsigned int flags, const struct saferring_ring_options *options)
 {
-	unsigned int entries = ring->depth;
 	struct io_uring_params params = { .flags = flags };
-	int error;
 
-	if (flags & IORING_SETUP_SQPOLL)
-		entries = SR_MIN(2 * entries, SAFERRING_RING_DEPTH_MAX);
 	if (options->completions) {
 		params.flags |= IORING_SETUP_CQSIZE;
 		params.cq_entries = options->completions;
@@ -37,7 +29,18 @@ int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
 		params.sq_thread_cpu = options->poll_cpu - 1;
 	}
 	params.sq_thread_idle = options->poll_ms;
-	error = io_uring_queue_init_params(entries, &ring->uring, &params);
+	return params;
+}
+
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
+		  const struct saferring_ring_options *options)
+{
+	struct io_uring_params params = params_of(flags, options);
+	const unsigned int entries =
+		sr_setup_entries(options, flags & IORING_SETUP_SQPOLL);
+	const int error =
+		io_uring_queue_init_params(entries, &ring->uring, &params);
+
 	if (error)
 		return error;
 	ring->setup_flags = params.flags;
@@ -45,6 +48,19 @@ int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
 	ring->polled = params.flags & IORING_SETUP_IOPOLL;
 	ring->wide = params.flags & IORING_SETUP_SQE128;
 	return 0;
+}
+
+int sr_uring_place(struct saferring_ring *ring,
+		   const struct saferring_ring_options *options)
+{
+	struct io_uring_params params = params_of(ring->setup_flags, options);
+	const unsigned int entries =
+		sr_setup_entries(options, params.flags & IORING_SETUP_SQPOLL);
+	const int error = sr_placed_move(ring, entries, &params);
+
+	if (!error)
+		ring->setup_flags = params.flags;
+	return error;
 }
 
 /* By a number that belongs to this thread. */
@@ -81,6 +97,8 @@ void sr_uring_close(struct saferring_ring *ring)
 		io_uring_unregister_buffers(&ring->uring);
 	if (ring->beside)
 		leave_alone(ring);
+	else if (ring->placed)
+		sr_placed_close(ring);
 	else
 		io_uring_queue_exit(&ring->uring);
 }
@@ -326,6 +344,17 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	return io_uring_cq_ready(&ring->uring);
 }
 
+/*
+ * What the library queues itself is no part of a chain of the program's, which
+ * ends with what the program queued last.
+ */
+void sr_uring_end_chain(struct saferring_ring *ring)
+{
+	if (ring->queued)
+		sr_uring_queued(ring, ring->queued - 1)->flags &=
+			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
 /* An entry of the queue that is no operation's. */
 static int add_request(struct saferring_ring *ring, uint64_t key,
 		       unsigned int flags)
@@ -337,6 +366,7 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 
 	if (used >= *sq->kring_entries)
 		return -EAGAIN;
+	sr_uring_end_chain(ring);
 	sqe = sr_uring_next_any(ring);
 	memset(sqe, 0, sizeof(*sqe) << ring->wide);
 	io_uring_prep_cancel64(sqe, key, (int)flags);

@@ -4,7 +4,9 @@
  * order in which they came; whoever puts a buffer hands it to the first of them.
  *
  * While there are waiters the pool has no cache slot, which sends every get and
- * put to its slow path; there a thread gives up what its cache has.
+ * put to its slow path; there a thread gives up what its cache has. A pool whose
+ * caches follow the load does the same when a get that does not wait has found
+ * nothing: it recalls what lies in caches.
  */
 #include <errno.h>
 #include <time.h>
@@ -23,9 +25,11 @@ struct sr_waiter {
 	uint64_t tag;
 };
 
-static void set_slot(struct saferring_pool *pool, size_t slot)
+void sr_waiters_set_slot(struct saferring_pool *pool)
 {
-	__atomic_store_n(&pool->fast.slot, slot, __ATOMIC_RELAXED);
+	__atomic_store_n(&pool->fast.slot,
+			 sr_pool_asked(pool) ? SR_SLOT_NONE : pool->slot,
+			 __ATOMIC_RELAXED);
 }
 
 /* With the pool's lock held. */
@@ -38,7 +42,7 @@ static void enqueue(struct saferring_pool *pool, struct sr_waiter *waiter)
 	*link = waiter;
 	__atomic_store_n(&pool->waiting, pool->waiting + 1, __ATOMIC_RELAXED);
 	sr_count(&pool->words->waits);
-	set_slot(pool, SR_SLOT_NONE);
+	sr_waiters_set_slot(pool);
 }
 
 static void dequeue(struct saferring_pool *pool, struct sr_waiter *waiter)
@@ -51,8 +55,7 @@ static void dequeue(struct saferring_pool *pool, struct sr_waiter *waiter)
 		return;
 	*link = waiter->next;
 	__atomic_store_n(&pool->waiting, pool->waiting - 1, __ATOMIC_RELAXED);
-	if (!pool->waiting)
-		set_slot(pool, pool->slot);
+	sr_waiters_set_slot(pool);
 }
 
 void sr_waiters_serve(struct saferring_pool *pool)
@@ -64,6 +67,10 @@ void sr_waiters_serve(struct saferring_pool *pool)
 		waiter->tag = pool->store[--pool->stored];
 		dequeue(pool, waiter);
 		pthread_cond_signal(&waiter->woken);
+	}
+	if (SAFERRING_UNLIKELY(pool->recalled) && pool->stored) {
+		__atomic_store_n(&pool->recalled, false, __ATOMIC_RELAXED);
+		sr_waiters_set_slot(pool);
 	}
 }
 
@@ -90,30 +97,64 @@ static struct timespec deadline_in(uint64_t timeout_ns)
 	return deadline;
 }
 
-/* With the pool's lock held. Returns the tag that was given, or 0. */
-static uint64_t wait_for_tag(struct saferring_pool *pool, uint64_t timeout_ns)
+/* A place in the line. */
+struct place {
+	struct saferring_pool *pool;
+	struct sr_waiter waiter;
+};
+
+static void take_place(struct place *place)
 {
-	struct sr_waiter waiter = { 0 };
 	pthread_condattr_t attributes;
-	struct timespec deadline;
-	int error = 0;
 
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&waiter.woken, &attributes);
+	pthread_cond_init(&place->waiter.woken, &attributes);
 	pthread_condattr_destroy(&attributes);
+	enqueue(place->pool, &place->waiter);
+}
+
+static void leave_place(struct place *place)
+{
+	if (!place->waiter.tag)
+		dequeue(place->pool, &place->waiter);
+	pthread_cond_destroy(&place->waiter.woken);
+}
+
+/* The thread is cancelled while it waits: what it was given is the next one's. */
+static void give_up_place(void *argument)
+{
+	struct place *place = argument;
+	struct saferring_pool *pool = place->pool;
+
+	leave_place(place);
+	if (place->waiter.tag) {
+		sr_pool_store(pool, place->waiter.tag);
+		sr_waiters_serve(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* With the pool's lock held. Returns the tag that was given, or 0. */
+static uint64_t wait_for_tag(struct saferring_pool *pool, uint64_t timeout_ns)
+{
 	/* A deadline that no clock reaches overflows none. */
-	deadline = deadline_in(SR_MIN(timeout_ns, (uint64_t)INT64_MAX / 4));
-	enqueue(pool, &waiter);
-	while (!waiter.tag && !error && pool->live_regions)
+	const struct timespec deadline =
+		deadline_in(SR_MIN(timeout_ns, (uint64_t)INT64_MAX / 4));
+	struct place place = { .pool = pool };
+	struct sr_waiter *waiter = &place.waiter;
+	int error = 0;
+
+	take_place(&place);
+	pthread_cleanup_push(give_up_place, &place);
+	while (!waiter->tag && !error && pool->live_regions)
 		error = timeout_ns == SAFERRING_FOREVER ?
-				pthread_cond_wait(&waiter.woken, &pool->lock) :
-				pthread_cond_timedwait(&waiter.woken,
+				pthread_cond_wait(&waiter->woken, &pool->lock) :
+				pthread_cond_timedwait(&waiter->woken,
 						       &pool->lock, &deadline);
-	if (!waiter.tag)
-		dequeue(pool, &waiter);
-	pthread_cond_destroy(&waiter.woken);
-	return waiter.tag;
+	pthread_cleanup_pop(0);
+	leave_place(&place);
+	return waiter->tag;
 }
 
 static int fail_timeout(struct saferring_pool *pool, uint64_t timeout_ns)

@@ -287,7 +287,8 @@ saferring_buffer_data(struct saferring_pool *pool, saferring_buffer buffer)
  * as those threads use the pool, flush it, or end; a pool whose threads may do
  * none of it for long should have no caches.
  *
- * Any thread may call it, but none that would have to put the buffer itself.
+ * Any thread may call it, but none that would have to put the buffer itself. It
+ * is a cancellation point: see pthread_cancel(3).
  *
  * Return: 0, or
  * -ETIME: no buffer came in time;

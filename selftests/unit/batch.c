@@ -396,6 +396,47 @@ static void a_cancelled_batch_ends(void **state)
 	close(pipe[1]);
 }
 
+/* Its steps have ended, and their buffers are the program's already. */
+static void a_batch_that_was_cancelled_is_not_submitted(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_batch *batch = make(stage, 0);
+	const int fd = pattern_file(16);
+
+	add_write(stage, batch, fd, 'a', 0);
+	add_nop(stage, batch);
+	after(batch, 1, 0, 0);
+	assert_int_equal(saferring_batch_cancel(batch), 2);
+	assert_int_equal(saferring_batch_submit(batch), -EBUSY);
+	assert_error(-EBUSY, SAFERRING_REASON_BUSY);
+	assert_int_equal(saferring_batch_after(batch, 1, 0, 0), -EBUSY);
+	finish(stage, batch, NULL);
+	assert_states(batch, 0, 0, 2);
+	assert_int_equal(saferring_batch_reset(batch), 0);
+	add_nop(stage, batch);
+	assert_int_equal(saferring_batch_submit(batch), 1);
+	expect(stage->ring, 1000, 0);
+	drop_batch(batch);
+	close(fd);
+}
+
+/* A chain of the program's ends with what the program queued last. */
+static void a_step_is_no_part_of_the_programs_chain(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_batch *batch = make(stage, 0);
+
+	add_nop(stage, batch);
+	assert_int_equal(saferring_ring_read(stage->ring, -1, get(stage->pool),
+					     0, 8, 0, 5),
+			 0);
+	assert_int_equal(saferring_ring_modify(stage->ring, SAFERRING_LINK), 0);
+	assert_int_equal(saferring_batch_submit(batch), 1);
+	expect(stage->ring, 5, -EBADF);
+	expect(stage->ring, 1000, 0);
+	drop_batch(batch);
+}
+
 /* ---- refusals ---- */
 
 static void a_circle_is_refused_and_named(void **state)
@@ -575,6 +616,8 @@ int main(void)
 		T(an_end_is_waited_for_whatever_it_is),
 		T(a_failure_ends_all_that_is_in_flight),
 		T(a_cancelled_batch_ends),
+		T(a_batch_that_was_cancelled_is_not_submitted),
+		T(a_step_is_no_part_of_the_programs_chain),
 		T(a_circle_is_refused_and_named),
 		T(a_batch_is_refused_what_it_cannot_be),
 		T(a_wait_does_not_count_what_is_not_submitted),

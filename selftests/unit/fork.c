@@ -4,7 +4,10 @@
  * must be able to have its own.
  */
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "common.h"
@@ -166,6 +169,216 @@ static void a_child_that_was_not_made_by_fork_is_told_too(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* ---- what other threads do when one forks ---- */
+
+/* Threads that are in the library nearly all the time, under its locks. */
+struct bustle {
+	struct stage *stage;
+	pthread_t thread[2];
+	bool stop;
+};
+
+static bool goes_on(const struct bustle *bustle)
+{
+	return !__atomic_load_n(&bustle->stop, __ATOMIC_RELAXED);
+}
+
+static int fd_of(const struct saferring_ring *ring)
+{
+	struct saferring_ring_info info = { .size = sizeof(info) };
+
+	assert_int_equal(saferring_ring_info(ring, &info), 0);
+	return info.fd;
+}
+
+/* Returns what came of a message. */
+static int send_message(struct saferring_ring *ring, int fd)
+{
+	struct saferring_completion completion;
+
+	assert_int_equal(saferring_ring_message(ring, fd, 7, 0, 1), 0);
+	do
+		assert_int_equal(saferring_ring_wait(ring, &completion, 1, 1,
+						     SAFERRING_FOREVER),
+				 1);
+	while (completion.operation != SAFERRING_OPERATION_MESSAGE);
+	return completion.result;
+}
+
+static bool have_messages(struct saferring_ring *ring)
+{
+	struct saferring_completion completion;
+
+	if (saferring_ring_message(ring, fd_of(ring), 7, 0, 1))
+		return false;
+	assert_int_equal(saferring_ring_withdraw(ring), 1);
+	assert_int_equal(saferring_ring_reap(ring, &completion, 1), 1);
+	return true;
+}
+
+static void *send_and_make_rings(void *argument)
+{
+	struct bustle *bustle = argument;
+	struct saferring_ring *ring;
+	unsigned int number;
+
+	while (goes_on(bustle)) {
+		ring = make_ring(bustle->stage->pool, 4, 0);
+		for (number = 0; number < 200 && have_messages(ring); number++)
+			send_message(ring, fd_of(ring));
+		assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
+	}
+	return NULL;
+}
+
+static void *get_and_flush(void *argument)
+{
+	struct bustle *bustle = argument;
+	struct saferring_pool *pool = bustle->stage->pool;
+	saferring_buffer buffer;
+
+	while (goes_on(bustle)) {
+		if (!saferring_buffer_get(pool, &buffer))
+			put(pool, buffer);
+		saferring_pool_flush(pool);
+	}
+	saferring_pool_flush(pool);
+	return NULL;
+}
+
+static void a_child_can_have_its_own_whatever_others_were_doing(void **state)
+{
+	struct inheritance *from = *state;
+	struct bustle bustle = { .stage = from->stage };
+	unsigned int round;
+
+#ifdef __SANITIZE_THREAD__
+	SKIP("its sanitizer lets a child of threads have none itself");
+#endif
+#ifdef __SANITIZE_ADDRESS__
+	SKIP("its sanitizer's own lock may stay locked in a child of threads");
+#endif
+	pthread_create(&bustle.thread[0], NULL, send_and_make_rings, &bustle);
+	pthread_create(&bustle.thread[1], NULL, get_and_flush, &bustle);
+	for (round = 0; round < 200; round++)
+		in_child(its_own_works, from);
+	__atomic_store_n(&bustle.stop, true, __ATOMIC_RELAXED);
+	pthread_join(bustle.thread[0], NULL);
+	pthread_join(bustle.thread[1], NULL);
+}
+
+/* ---- what is in flight when one forks ---- */
+
+/* What the child does with the fork's other end of the socket. */
+struct flight {
+	struct inheritance *from;
+	int pair[2];
+};
+
+static void tread_on_everything(void *argument)
+{
+	struct flight *flight = argument;
+	struct stage *own = stage_up(0, 8, STAGE_RING);
+
+	/* Its own operation is in flight, too, when it ends. */
+	assert_int_equal(saferring_ring_read(own->ring, flight->pair[0],
+					     get(own->pool), 0, 8, -1, 0),
+			 0);
+	assert_int_equal(saferring_ring_nop(own->ring, 1), 0);
+	assert_int_equal(saferring_ring_submit(own->ring), 2);
+	_exit(0);
+}
+
+static void what_is_in_flight_does_not_notice_a_child(void **state)
+{
+	struct flight flight = { .from = *state };
+	struct stage *stage = flight.from->stage;
+	struct saferring_completion completion;
+
+#ifdef __SANITIZE_THREAD__
+	if (on_threads())
+		SKIP("its sanitizer lets a child of threads have none itself");
+#endif
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    flight.pair),
+			 0);
+	assert_int_equal(saferring_ring_read(stage->ring, flight.pair[0],
+					     get(stage->pool), 0, 8, -1, 5),
+			 0);
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	in_child(tread_on_everything, &flight);
+	/* The kernel writes to the page that the parent sees. */
+	assert_int_equal(write(flight.pair[1], "12345678", 8), 8);
+	completion = next_of(stage->ring);
+	assert_int_equal(completion.user_data, 5);
+	assert_int_equal(completion.result, 8);
+	assert_memory_equal(bytes_of(stage->pool, completion.buffer),
+			    "12345678", 8);
+	put(stage->pool, completion.buffer);
+	close(flight.pair[0]);
+	close(flight.pair[1]);
+}
+
+static void knock(void *argument)
+{
+	struct inheritance *from = argument;
+	struct stage *own = stage_up(0, 8, STAGE_RING);
+	const int result = send_message(own->ring, fd_of(own->ring));
+
+	assert_int_equal(result, 0);
+	send_message(own->ring, fd_of(from->stage->ring));
+	stage_down(own);
+}
+
+/*
+ * A ring of the kernel's can be sent to by a child. One on threads cannot, and
+ * its descriptor must not say that there is something.
+ */
+static void a_ring_that_is_readable_after_a_fork_has_something(void **state)
+{
+	struct inheritance *from = *state;
+	struct saferring_ring *ring = from->stage->ring;
+	struct pollfd poll_fd = { .fd = fd_of(ring), .events = POLLIN };
+	struct saferring_completion completion;
+
+	if (!have_messages(ring))
+		SKIP("%s", saferring_error_last()->what);
+#ifdef __SANITIZE_THREAD__
+	if (on_threads())
+		SKIP("its sanitizer lets a child of threads have none itself");
+#endif
+	in_child(knock, from);
+	assert_int_equal(poll(&poll_fd, 1, 0), !on_threads());
+	if (poll_fd.revents)
+		assert_int_equal(saferring_ring_reap(ring, &completion, 1), 0);
+}
+
+/* ---- exec ---- */
+
+static void replace_the_program(void *argument)
+{
+	struct stage *stage = stage_up(0, 8, STAGE_RING);
+	int pair[2];
+
+	(void)argument;
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	assert_int_equal(saferring_ring_read(stage->ring, pair[0],
+					     get(stage->pool), 0, 8, -1, 0),
+			 0);
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	/* What is open now is not ours, or was there before. */
+	execl("/bin/sh", "sh", "-c",
+	      "for fd in /proc/self/fd/*; do"
+	      " case $(readlink $fd) in *io_uring*|*safer_ring*|*eventfd*|*memfd*)"
+	      " exit 1;; esac; done; exit 0", NULL);
+}
+
+static void nothing_is_left_open_to_another_program(void **state)
+{
+	(void)state;
+	in_child(replace_the_program, NULL);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -173,6 +386,10 @@ int main(void)
 		T(a_child_is_refused_everything_inherited),
 		T(a_child_can_have_its_own),
 		T(a_child_that_was_not_made_by_fork_is_told_too),
+		T(a_child_can_have_its_own_whatever_others_were_doing),
+		T(what_is_in_flight_does_not_notice_a_child),
+		T(a_ring_that_is_readable_after_a_fork_has_something),
+		T(nothing_is_left_open_to_another_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

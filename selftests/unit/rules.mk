@@ -5,15 +5,17 @@
 # that some can put functions of their own in the place of the library's.
 
 UNIT_DIR := $(BUILD)/unit
-UNIT_SOURCES := $(filter-out selftests/unit/common.c, \
-		  $(wildcard selftests/unit/*.c))
+# What several tests share, and no test itself.
+UNIT_SHARED := selftests/unit/common.c selftests/unit/scenario.c
+UNIT_SOURCES := $(filter-out $(UNIT_SHARED),$(wildcard selftests/unit/*.c))
 UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 
 # Those with rings do their tests once more, on the engine that stands in for
 # io_uring: the program's name tells it.
-UNIT_ON_THREADS := $(addprefix $(UNIT_DIR)/, \
-		     $(addsuffix -threads,batch buffer control error file fork \
-			       group many model quarantine ring socket threads wait))
+UNIT_WITH_RINGS := \
+	adapt_ring batch buffer cancel control error file fork group many model \
+	overflow placed_group quarantine ring signals socket threads wait
+UNIT_ON_THREADS := $(UNIT_WITH_RINGS:%=$(UNIT_DIR)/%-threads)
 UNIT_TESTS += $(UNIT_ON_THREADS)
 
 # By test: the functions that it replaces.
@@ -37,6 +39,10 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
 		$(filter %.c %.a,$^) \
 		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) $(UNIT_LIBS_$*) -lcmocka $(LIB_LIBS)
+
+# What else they are made of.
+$(filter $(UNIT_DIR)/engine%,$(UNIT_TESTS)): selftests/unit/scenario.c \
+					     selftests/unit/scenario.h
 
 $(UNIT_ON_THREADS): %-threads: %
 	$(Q)ln -f $< $@
