@@ -18,6 +18,7 @@ static void queue_step(struct saferring_batch *batch, struct sr_step *step)
 	struct io_uring_sqe *sqe = sr_uring_next_any(ring);
 
 	memcpy(sqe, step->sqe, sizeof(*sqe) << ring->wide);
+	ring->operation[step->record].lot = ring->lot;
 	if (step->next_linked != SR_STEP_NONE)
 		sqe->flags |= batch->step[step->next_linked].hard ?
 				      IOSQE_IO_HARDLINK : IOSQE_IO_LINK;

@@ -209,8 +209,8 @@ void sr_uring_unregister_group(struct saferring_ring *ring,
 		io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
-static int enter_until(struct saferring_ring *ring, unsigned int min,
-		       uint64_t timeout_ns)
+static __attribute__((noinline)) int
+enter_until(struct saferring_ring *ring, unsigned int min, uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -326,18 +326,17 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	/* The kernel's thread may see what is submitted next along with it. */
 	if (ring->flushes)
 		sr_uring_end_chain(ring);
-	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && queued)
 		sr_account_stamp(ring);
 	sr_account_entering(ring);
 	result = enter(ring, min, timeout_ns);
 	taken = ring->flushes ? queued :
 				io_uring_smp_load_acquire(head) - before;
-	ring->stats.enters++;
+	saferring_word_add(&ring->stats->enters, 1);
 	ring->queued -= taken;
 	if (SAFERRING_UNLIKELY(ring->queued | ring->requests))
 		requests = settle(ring, taken);
-	ring->stats.submitted += taken - requests;
-	sr_account_enter(ring);
+	saferring_word_add(&ring->stats->submitted, taken - requests);
 	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;
@@ -354,7 +353,7 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	if (!ring->polled &&
 	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
 		return 0;
-	ring->stats.enters++;
+	saferring_word_add(&ring->stats->enters, 1);
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
 }
@@ -427,8 +426,9 @@ static int cancel_each(struct saferring_ring *ring)
 	unsigned int number;
 
 	ring->doomed_count = 0;
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word)
+		if (sr_record_in_use(&ring->operation[number]))
 			ring->doomed[ring->doomed_count++] =
 				ring->operation[number].key;
 	sr_uring_add_requests(ring);

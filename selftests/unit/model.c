@@ -124,9 +124,11 @@ static void step(void)
 		transfer_one(ring, false);
 	else if (what < 30)
 		transfer_one(ring, true);
-	else if (what < 40)
+	else if (what < 36)
 		transfer_many(ring, dice(2));
-	else if (what < 45)
+	else if (what < 42)
+		transfer_series(ring, dice(2));
+	else if (what < 46)
 		hang(ring, world.pipe[0]);
 	else if (what < 50)
 		without_buffer(ring);

@@ -13,8 +13,8 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 # Those with rings do their tests once more, on the engine that stands in for
 # io_uring: the program's name tells it.
 UNIT_WITH_RINGS := \
-	adapt_ring batch buffer cancel control error file fork group model \
-	overflow placed_group quarantine ring signals socket threads \
+	adapt_ring batch buffer cancel control error file fork group many \
+	model overflow placed_group quarantine ring signals socket threads \
 	transfer wait warm
 UNIT_ON_THREADS := $(UNIT_WITH_RINGS:%=$(UNIT_DIR)/%-threads)
 UNIT_TESTS += $(UNIT_ON_THREADS)

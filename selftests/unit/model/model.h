@@ -133,6 +133,8 @@ void drop_any_buffer(void);
 
 /* operations.c */
 struct op *new_op(unsigned int ring, unsigned int kind);
+/* One is queued that the library calls @name: its buffers are the kernel's. */
+void note_queued(struct op *op, uint64_t name);
 /* The library's answer to an attempt to queue one. */
 void queued(unsigned int ring, struct op *op, int result);
 /* Different buffers of the program's, as many as there are. */
@@ -149,6 +151,9 @@ void cancel(unsigned int ring);
 void drop(unsigned int ring);
 void withdraw(unsigned int ring);
 void misuse(unsigned int ring);
+
+/* series.c */
+void transfer_series(unsigned int ring, bool write);
 
 /* completions.c */
 void reap(unsigned int ring, bool wait);

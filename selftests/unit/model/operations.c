@@ -20,10 +20,21 @@ struct op *new_op(unsigned int ring, unsigned int kind)
 	return NULL;
 }
 
-void queued(unsigned int ring, struct op *op, int result)
+void note_queued(struct op *op, uint64_t name)
 {
 	unsigned int part;
 
+	op->name = name;
+	for (part = 0; part < op->parts; part++)
+		world.buffer[op->buffer[part]].owner = OPERATION;
+	if (is_read(op))
+		world.readers[op->block]++;
+	if (is_write(op))
+		world.written[op->block] = true;
+}
+
+void queued(unsigned int ring, struct op *op, int result)
+{
 	if (result) {
 		assert_int_equal(result, -EBUSY);
 		op->id = 0;
@@ -31,13 +42,7 @@ void queued(unsigned int ring, struct op *op, int result)
 		return;
 	}
 	world.queued = op;
-	op->name = saferring_ring_last(world.ring[ring]);
-	for (part = 0; part < op->parts; part++)
-		world.buffer[op->buffer[part]].owner = OPERATION;
-	if (is_read(op))
-		world.readers[op->block]++;
-	if (is_write(op))
-		world.written[op->block] = true;
+	note_queued(op, saferring_ring_last(world.ring[ring]));
 	if (!dice(16))
 		assert_int_equal(saferring_ring_modify(world.ring[ring],
 						       SAFERRING_LINK),
