@@ -19,7 +19,7 @@ CFLAGS ?= -O2 -g
 # What every user-space object is built with, whatever CFLAGS says.
 SR_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	     -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
-	     -fno-strict-aliasing -D_GNU_SOURCE -Iinclude
+	     -D_GNU_SOURCE -Iinclude
 DEPFLAGS = -MMD -MP
 
 # Big things that are the same for every checkout: kernels, sources, images.
@@ -31,8 +31,15 @@ KERNEL ?= 6.12
 KERNELS ?= 6.1 6.12
 KERNELS_SID ?= 7
 
-.PHONY: all module library tools tests clean help
+# Where things are installed, as packagers know these; DESTDIR goes before each.
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+
+.PHONY: all module library tools tests install clean help
 all: module library tools tests	## build everything
+install: install-library install-tools install-module	## install it; DESTDIR, PREFIX, LIBDIR
 
 include kmod/rules.mk
 include lib/rules.mk

@@ -17,6 +17,9 @@ void registration(void);	/* registration.c */
 void numa_placement(void);	/* numa.c */
 void numa_speed(void);
 void latency(void);		/* latency.c */
+void adaptation_batch(void);	/* adaptation.c */
+void adaptation_busy(void);
+void adaptation_cache(void);
 
 /* Rows of micro.c and macro.c with something varied. */
 struct row micro_check_row(unsigned int buffers, unsigned int regions);

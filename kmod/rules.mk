@@ -31,3 +31,38 @@ $(BUILD)/kmod/%/safer_ring.ko: $(KMOD_SOURCES)
 module: $(if $(wildcard $(KDIR)),,kernel-$(KERNEL))
 	$(call kmod_build,$(KDIR),$(BUILD)/kmod/$(KMOD_RELEASE))
 	$(Q)cp $(BUILD)/kmod/$(KMOD_RELEASE)/safer_ring.ko safer_ring.ko
+
+# --- installing
+
+# DKMS builds of what lies in /usr/src by itself, for each kernel that comes.
+KMOD_VERSION := $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' kmod/main.c)
+KMOD_INSTALLED = $(DESTDIR)/lib/modules/$(KMOD_RELEASE)
+DKMS_SOURCES = $(DESTDIR)/usr/src/safer-ring-$(KMOD_VERSION)
+
+# The device is root's unless there is udev with the rule, and the group.
+.PHONY: install-device install-dkms install-module
+install-device:
+	install -d $(DESTDIR)$(PREFIX)/lib/udev/rules.d \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d \
+		$(DESTDIR)$(MANDIR)/man4
+	install -m 644 tools/packaging/60-safer-ring.rules \
+		$(DESTDIR)$(PREFIX)/lib/udev/rules.d
+	install -m 644 tools/packaging/safer-ring.sysusers \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/safer-ring.conf
+	install -m 644 kmod/safer_ring.4 $(DESTDIR)$(MANDIR)/man4
+	install -d $(DESTDIR)$(INCLUDEDIR)/linux
+	install -m 644 include/uapi/linux/safer_ring.h \
+		$(DESTDIR)$(INCLUDEDIR)/linux
+
+install-module: module install-device	## install the module for the kernel of KDIR
+	install -d $(KMOD_INSTALLED)/updates
+	install -m 644 safer_ring.ko $(KMOD_INSTALLED)/updates
+	$(if $(DESTDIR),@echo "no depmod: packages do that where they end up",depmod $(KMOD_RELEASE))
+
+install-dkms: install-device	## install the module's sources, for DKMS to build
+	install -d $(addprefix $(DKMS_SOURCES)/,$(sort $(dir $(KMOD_SOURCES))))
+	for f in $(KMOD_SOURCES); do \
+		install -m 644 $$f $(DKMS_SOURCES)/$$f || exit; \
+	done
+	sed 's/@VERSION@/$(KMOD_VERSION)/' tools/packaging/dkms.conf.in \
+		> $(DKMS_SOURCES)/dkms.conf

@@ -27,6 +27,8 @@ void sr_account_region_gone(const struct saferring_region *region,
 
 /*
  * struct sr_pool_words - what happens in a pool besides what caches serve
+ * @hits: gets that caches have served, up to when each of them was last filled
+ *	or gave some up
  * @misses: gets that a cache could not serve
  * @refills: times that a cache was filled
  * @refilled: buffers that these have moved
@@ -34,6 +36,13 @@ void sr_account_region_gone(const struct saferring_region *region,
  * @exhausted: gets that found no buffer
  * @misuses: stale handles that were refused, and other misuse
  * @waits: times that a thread waited for a buffer
+ * @recalls: times that a get that found no buffer asked caches for theirs
+ * @raised: times that a cache was made deeper, because it was filled and spilled
+ *	all the time
+ * @lowered_quiet: times that one was made less deep, because it hardly was
+ * @lowered_asked: and because others wanted what it had
+ * @caches: caches of threads
+ * @cache_room: how much they have room for together
  * @buffers: of the pool
  * @buffer_bytes: of each
  * @stored: free, and in no cache
@@ -42,6 +51,7 @@ void sr_account_region_gone(const struct saferring_region *region,
  * Changed under the pool's lock, but for @exhausted, @misuses and @waits.
  */
 struct sr_pool_words {
+	uint64_t hits;
 	uint64_t misses;
 	uint64_t refills;
 	uint64_t refilled;
@@ -49,6 +59,12 @@ struct sr_pool_words {
 	uint64_t exhausted;
 	uint64_t misuses;
 	uint64_t waits;
+	uint64_t recalls;
+	uint64_t raised;
+	uint64_t lowered_quiet;
+	uint64_t lowered_asked;
+	uint64_t caches;
+	uint64_t cache_room;
 	uint64_t buffers;
 	uint64_t buffer_bytes;
 	uint64_t stored;
@@ -81,9 +97,18 @@ static inline void sr_account_pool_misuse(struct saferring_pool *pool)
  * @shorts: moved less than was asked for
  * and in all:
  * @error: by error number: ended with it
- * @stats: a copy of those in the ring, as of its last system call
+ * @stats: what is not counted by kind
  * @depth: operations that it can hold
  * @in_flight: records that the kernel has, as of the last call
+ * @batch: completions that a wait gathers now; 0 if that does not follow the load
+ * @batch_raised: times that it was raised, because waits gathered it in time
+ * @batch_lowered: times that it was lowered, because one did not
+ * @busy_ns: how long a wait polls now, in nanoseconds
+ * @busy_raised: times that it was raised, because completions came just after
+ * @busy_lowered: times that it was lowered, because they came long after
+ * @busy_crowded: the same, because others had use for the CPU
+ * @busy_paid: times that polling found what was waited for
+ * @busy_vain: times that it did not
  */
 struct sr_ring_words {
 	uint64_t queued[SAFERRING_OPERATIONS];
@@ -96,23 +121,32 @@ struct sr_ring_words {
 	struct saferring_ring_stats stats;
 	uint64_t depth;
 	uint64_t in_flight;
+	uint64_t batch;
+	uint64_t batch_raised;
+	uint64_t batch_lowered;
+	uint64_t busy_ns;
+	uint64_t busy_raised;
+	uint64_t busy_lowered;
+	uint64_t busy_crowded;
+	uint64_t busy_paid;
+	uint64_t busy_vain;
 };
 
 /* A ring has come, or goes. Returns 0 or -ENOMEM. */
 int sr_account_ring(struct saferring_ring *ring, bool latency);
 void sr_account_ring_gone(struct saferring_ring *ring);
 
-/* Before the kernel is shown what is queued: when, if latencies are wanted. */
+/* For a ring with latencies: what is queued is about to be submitted. */
 void sr_account_stamp(struct saferring_ring *ring);
-/* Completions @first up to @end, which are still in the queue, are reaped. */
-void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
-			  unsigned int end);
+/* Operations of a lot are reaped. */
+void sr_account_latency(struct saferring_ring *ring, unsigned int lot,
+			unsigned int count);
 
-/* An operation is accepted. */
+/* Operations are accepted. */
 static inline void sr_account_queued(struct sr_ring_words *words,
-				     unsigned int kind)
+				     unsigned int kind, unsigned int count)
 {
-	saferring_word_add(&words->queued[kind], 1);
+	saferring_word_add(&words->queued[kind], count);
 }
 
 /* It is handed out. */
@@ -139,26 +173,10 @@ static inline void sr_account_entering(struct saferring_ring *ring)
 			   sr_ring_busy(ring) - ring->pending_count);
 }
 
-/* Once a batch of completions. */
+/* Once a submission, or a batch of completions. */
 static inline void sr_account_taken(struct saferring_ring *ring)
 {
 	saferring_word_set(&ring->words->in_flight, sr_ring_in_flight(ring));
-}
-
-/* Once a system call: what is not counted by kind. */
-static inline void sr_account_enter(struct saferring_ring *ring)
-{
-	const struct saferring_ring_stats *stats = &ring->stats;
-	struct saferring_ring_stats *to = &ring->words->stats;
-
-	sr_account_taken(ring);
-	saferring_word_set(&to->submitted, stats->submitted);
-	saferring_word_set(&to->enters, stats->enters);
-	saferring_word_set(&to->withdrawn, stats->withdrawn);
-	saferring_word_set(&to->misuses, stats->misuses);
-	saferring_word_set(&to->refused, stats->refused);
-	saferring_word_set(&to->region_gone, stats->region_gone);
-	saferring_word_set(&to->foreign, stats->foreign);
 }
 
 #endif /* SAFERRING_ACCOUNT_H */

@@ -20,6 +20,9 @@ static const struct {
 	uint32_t type;
 	uint32_t word;
 } metrics[] = {
+	{ "pool_hits", "",
+	  "Gets that threads' caches have served, as of their last refill",
+	  SAFERRING_METRIC_COUNTER, WORD(hits) },
 	{ "pool_misses", "", "Gets that the thread's cache could not serve",
 	  SAFERRING_METRIC_COUNTER, WORD(misses) },
 	{ "pool_refills", "", "Times that a cache was filled from the store",
@@ -34,6 +37,14 @@ static const struct {
 	  SAFERRING_METRIC_COUNTER, WORD(waits) },
 	{ "pool_misuses", "", "Misuses of the pool's buffers",
 	  SAFERRING_METRIC_COUNTER, WORD(misuses) },
+	{ "pool_recalls", "",
+	  "Times that a get that found no buffer had caches give theirs",
+	  SAFERRING_METRIC_COUNTER, WORD(recalls) },
+	{ "pool_caches", "", "Caches of threads", SAFERRING_METRIC_GAUGE,
+	  WORD(caches) },
+	{ "pool_cache_room", "",
+	  "Free buffers that the caches of threads have room for together",
+	  SAFERRING_METRIC_GAUGE, WORD(cache_room) },
 	{ "pool_buffers", "", "Buffers of the pool", SAFERRING_METRIC_GAUGE,
 	  WORD(buffers) },
 	{ "pool_buffer_bytes", "bytes", "Bytes of one buffer",
@@ -44,6 +55,38 @@ static const struct {
 	  "The most buffers that were in use or in caches together",
 	  SAFERRING_METRIC_GAUGE, WORD(most_out) },
 };
+
+/* Decisions about the depth of caches. */
+static int define_adaptations(void)
+{
+	static const struct {
+		const char *direction;
+		const char *reason;
+		uint32_t word;
+	} decisions[] = {
+		{ "raise", "busy", WORD(raised) },
+		{ "lower", "quiet", WORD(lowered_quiet) },
+		{ "lower", "asked", WORD(lowered_asked) },
+	};
+	const int family = sr_define_family(
+		SAFERRING_METRIC_COUNTER, "pool_adaptations", "", 0,
+		"Times that the depth of a cache followed the load");
+	size_t number;
+	int error = family;
+
+	for (number = 0;
+	     number < sizeof(decisions) / sizeof(*decisions) && error >= 0;
+	     number++)
+		error = sr_define_series(
+			family, SR_GROUP_POOL, decisions[number].word, true,
+			(struct saferring_label[]){
+				{ "what", "cache" },
+				{ "direction", decisions[number].direction },
+				{ "reason", decisions[number].reason },
+			},
+			3);
+	return error;
+}
 
 int sr_account_pool_define(void)
 {
@@ -59,7 +102,7 @@ int sr_account_pool_define(void)
 				metrics[number].type, metrics[number].name,
 				metrics[number].unit, 0, metrics[number].help),
 			SR_GROUP_POOL, metrics[number].word, true, NULL, 0);
-	return error;
+	return error < 0 ? error : define_adaptations();
 }
 
 int sr_account_pool(struct saferring_pool *pool)

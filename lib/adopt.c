@@ -14,10 +14,11 @@ static int check_options(const struct saferring_ring_options *options,
 {
 	const unsigned int setup =
 		SAFERRING_RING_SQPOLL | SAFERRING_RING_IOPOLL |
-		SAFERRING_RING_ONE_THREAD | SAFERRING_RING_COMMANDS;
+		SAFERRING_RING_ONE_THREAD | SAFERRING_RING_COMMANDS |
+		SAFERRING_RING_REQUIRE_MEMORY;
 
 	if (options->flags & setup || options->preset || options->completions ||
-	    options->poll_cpu || options->poll_ms)
+	    options->poll_cpu || options->poll_ms || options->memory)
 		return sr_fail_argument("ring_adopt",
 					"options about setting up: the ring is set up already");
 	if (options->depth > entries)

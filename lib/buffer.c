@@ -39,6 +39,7 @@ static int fail_exhausted(struct saferring_pool *pool)
 		return sr_fail(&fault, "all its regions are gone");
 	}
 	sr_count(&pool->words->exhausted);
+	sr_adapt_recall(pool);
 	SR_PROBE2(exhausted, pool->name, pool->count);
 	if (saferring_pool_stats(pool, &stats))
 		return saferring_error_last()->code;
@@ -53,17 +54,24 @@ static int fail_exhausted(struct saferring_pool *pool)
 	return tell_exhausted(pool, fault.code);
 }
 
-/* With the lock held: move buffers from the store to a cache. */
+/*
+ * With the lock held: move buffers from the store to a cache. One that can become
+ * deep leaves half of them to others.
+ */
 static void refill(struct saferring_pool *pool, struct saferring_cache *cache)
 {
-	const size_t count = SR_MIN(pool->stored, cache->room / 2);
+	const size_t most =
+		pool->cache_max ? (pool->stored + 1) / 2 : pool->stored;
+	const size_t count = SR_MIN(most, cache->room / 2);
 
 	pool->stored -= count;
 	memcpy(cache->tag, pool->store + pool->stored,
 	       count * sizeof(*cache->tag));
-	__atomic_store_n(&cache->count, count, __ATOMIC_RELAXED);
+	sr_cache_set_count(cache, count);
+	sr_cache_tell_hits(pool, cache);
 	saferring_word_add(&pool->words->refills, 1);
 	saferring_word_add(&pool->words->refilled, count);
+	sr_adapt_cache_missed(pool, cache);
 }
 
 /*
@@ -90,11 +98,13 @@ static uint64_t get_cached(struct saferring_pool *pool,
 {
 	uint64_t handle = 0;
 
-	while (cache->count && !handle) {
-		__atomic_store_n(&cache->count, cache->count - 1,
-				 __ATOMIC_RELAXED);
-		handle = claim(pool, cache->tag[cache->count]);
+	while (saferring_cache_count(cache) && !handle) {
+		sr_cache_set_count(cache, saferring_cache_count(cache) - 1);
+		handle = claim(pool, cache->tag[saferring_cache_count(cache)]);
 	}
+	/* In all, one get that it has served. */
+	if (handle)
+		saferring_word_add(&cache->state, SAFERRING_CACHE_GET + 1);
 	return handle;
 }
 
@@ -106,16 +116,19 @@ static uint64_t take_stored(struct saferring_pool *pool,
 			    struct saferring_cache *cache)
 {
 	uint64_t tag = 0;
+	bool asked;
 
 	pthread_mutex_lock(&pool->lock);
 	saferring_word_add(&pool->words->misses, 1);
-	if (cache && pool->waiting) {
-		sr_cache_spill(pool, cache, cache->count);
+	asked = sr_pool_asked(pool);
+	if (cache && asked) {
+		sr_cache_spill(pool, cache, saferring_cache_count(cache));
+		sr_adapt_cache_asked(pool, cache);
 		sr_waiters_serve(pool);
 	}
 	if (pool->stored) {
 		tag = pool->store[--pool->stored];
-		if (cache && !cache->count && !pool->waiting)
+		if (cache && !saferring_cache_count(cache) && !asked)
 			refill(pool, cache);
 	}
 	sr_account_pool_stored(pool);
@@ -140,7 +153,7 @@ saferring_buffer sr_buffer_try(struct saferring_pool *pool)
 	saferring_buffer buffer = SAFERRING_BUFFER_NONE;
 	uint64_t tag = 1;
 
-	if (cache && !__atomic_load_n(&pool->waiting, __ATOMIC_RELAXED))
+	if (cache && !sr_pool_asked(pool))
 		buffer.word = get_cached(pool, cache);
 	while (!buffer.word && tag) {
 		tag = take_stored(pool, cache);
@@ -188,14 +201,16 @@ static void keep(struct saferring_pool *pool, uint64_t free_tag)
 	struct saferring_cache *cache = sr_cache_of_thread(pool);
 
 	pthread_mutex_lock(&pool->lock);
-	if (cache && pool->waiting)
-		sr_cache_spill(pool, cache, cache->count);
-	else if (cache && cache->count >= cache->room)
+	if (cache && sr_pool_asked(pool)) {
+		sr_cache_spill(pool, cache, saferring_cache_count(cache));
+		sr_adapt_cache_asked(pool, cache);
+	} else if (cache && saferring_cache_count(cache) >= cache->room) {
 		sr_cache_spill(pool, cache, (cache->room + 1) / 2);
-	if (cache && !pool->waiting) {
-		cache->tag[cache->count] = free_tag;
-		__atomic_store_n(&cache->count, cache->count + 1,
-				 __ATOMIC_RELAXED);
+		sr_adapt_cache_missed(pool, cache);
+	}
+	if (cache && !sr_pool_asked(pool)) {
+		cache->tag[saferring_cache_count(cache)] = free_tag;
+		saferring_word_add(&cache->state, 1);
 	} else {
 		sr_pool_store(pool, free_tag);
 		sr_waiters_serve(pool);

@@ -6,6 +6,10 @@
 #ifndef SAFERRING_COMPAT_H
 #define SAFERRING_COMPAT_H
 
+#include <liburing.h>
+#include <stdint.h>
+#include <string.h>
+
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
@@ -39,6 +43,25 @@ __attribute__((weak)) int __asan_get_report_access_type(void);
 /* Under names of our own, because newer headers have them in enumerations. */
 #define SR_CQE_F_BUF_MORE (1U << 4) /* Linux 6.12 */
 #define SR_PBUF_RING_INC  2
+
+#define SR_SETUP_NO_MMAP (1U << 14) /* Linux 6.5 */
+
+/*
+ * Where a ring's queues are to lie. Newer headers call the last member of each
+ * user_addr, older ones resv2.
+ */
+static inline void sr_params_set_memory(struct io_uring_params *params,
+					const void *sqes, const void *queues)
+{
+	const uint64_t sqes_at = (uintptr_t)sqes, queues_at = (uintptr_t)queues;
+
+	memcpy((char *)&params->sq_off + sizeof(params->sq_off) -
+		       sizeof(sqes_at),
+	       &sqes_at, sizeof(sqes_at));
+	memcpy((char *)&params->cq_off + sizeof(params->cq_off) -
+		       sizeof(queues_at),
+	       &queues_at, sizeof(queues_at));
+}
 
 /* Opcodes of io_uring, which are an enumeration and so cannot be asked for. */
 #define SR_OP_LISTEN	   57 /* Linux 6.11 */

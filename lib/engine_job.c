@@ -102,6 +102,17 @@ void sr_job_free(struct sr_engine *engine, struct sr_job *job)
 
 /* ---- the end of a job, and what it means to its chain ---- */
 
+static int32_t length_of(const struct io_uring_sqe *sqe)
+{
+	const struct iovec *iovec = (const void *)(uintptr_t)sqe->addr;
+	size_t length = 0;
+	uint32_t number;
+
+	for (number = 0; number < sqe->len; number++)
+		length += iovec[number].iov_len;
+	return (int32_t)length;
+}
+
 /*
  * A chain is broken by an error, and by reads and writes that moved less than
  * they should have; sends and receives only if MSG_WAITALL was set.
@@ -114,6 +125,9 @@ static bool breaks_chain(const struct sr_job *job, int32_t result)
 	case IORING_OP_READ_FIXED:
 	case IORING_OP_WRITE_FIXED:
 		return result != (int32_t)job->sqe.len;
+	case IORING_OP_READV:
+	case IORING_OP_WRITEV:
+		return result < 0 || result != length_of(&job->sqe);
 	case IORING_OP_SEND:
 	case IORING_OP_RECV:
 		return result < 0 ||

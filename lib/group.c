@@ -6,6 +6,7 @@
  * from when a buffer is provided to when it comes back.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -131,9 +132,19 @@ static int find_id(struct saferring_ring *ring)
 			    "destroy groups not in use");
 }
 
+/* Of a group that was unregistered, or never was registered. */
+static void give_entries(struct saferring_group *group)
+{
+	if (!group->placed)
+		return;
+	sr_extent_give(group->ring->memory, group->placed);
+	group->placed = NULL;
+	group->buffers = NULL;
+}
+
 static void free_group(struct saferring_group *group)
 {
-	if (group->buffers)
+	if (group->buffers && !group->placed)
 		munmap(group->buffers, entries_length(group));
 	free(group->word);
 	free(group->offset);
@@ -141,31 +152,100 @@ static void free_group(struct saferring_group *group)
 	free(group);
 }
 
+/* ---- where the entries lie ---- */
+
+static void *map_entries(const struct saferring_group *group)
+{
+	void *entries = mmap(NULL, entries_length(group),
+			     PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return entries == MAP_FAILED ? NULL : entries;
+}
+
+/* In the ring's region if there is one, and room in it. */
+static void place_entries(struct saferring_group *group)
+{
+	struct saferring_region *region = group->ring->memory;
+
+	if (!region)
+		return;
+	group->placed = sr_extent_take(region, entries_length(group));
+	if (group->placed)
+		group->buffers = (void *)group->placed->address;
+	else
+		snprintf(group->memory_reason, sizeof(group->memory_reason),
+			 "it takes %zu bytes in one piece, the region has %zu, of which %zu are in use",
+			 entries_length(group), region->length,
+			 sr_extents_length(region));
+}
+
+static int fail_place(const struct saferring_group *group)
+{
+	return sr_fail_ring(group->ring->name, -EOPNOTSUPP,
+			    SAFERRING_REASON_UNSUPPORTED, "group_create",
+			    group->memory_reason,
+			    "a larger region, or a ring without SAFERRING_RING_REQUIRE_MEMORY");
+}
+
+/* The kernel has just refused the extent, so it has not got it. */
+static int place_elsewhere(struct saferring_group *group, int error)
+{
+	snprintf(group->memory_reason, sizeof(group->memory_reason),
+		 "the kernel does not take this memory: %s", strerror(-error));
+	sr_extent_give(group->ring->memory, group->placed);
+	group->placed = NULL;
+	group->buffers = map_entries(group);
+	if (!group->buffers)
+		return sr_fail_memory("group_create", entries_length(group));
+	return 0;
+}
+
+static int allocate_entries(struct saferring_group *group)
+{
+	place_entries(group);
+	if (!group->placed && group->ring->must_place)
+		return fail_place(group);
+	if (!group->buffers)
+		group->buffers = map_entries(group);
+	if (!group->buffers)
+		return sr_fail_memory("group_create", entries_length(group));
+	return 0;
+}
+
 static int allocate(struct saferring_group *group)
 {
 	const unsigned int count = group->count;
 	unsigned int number;
-	void *entries;
 
 	group->word = calloc(count, sizeof(*group->word));
 	group->offset = calloc(count, sizeof(*group->offset));
 	group->free = calloc(count, sizeof(*group->free));
-	entries = mmap(NULL, entries_length(group), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (entries != MAP_FAILED)
-		group->buffers = entries;
-	if (!group->word || !group->offset || !group->free || !group->buffers)
-		return sr_fail_memory("group_create", entries_length(group));
+	if (!group->word || !group->offset || !group->free)
+		return sr_fail_memory("group_create",
+				      count * sizeof(*group->word));
 	for (number = 0; number < count; number++)
 		group->free[number] = (uint16_t)(count - 1 - number);
 	group->free_count = count;
-	return 0;
+	return allocate_entries(group);
+}
+
+/* Where the kernel does not take the region's memory, it may take other. */
+static int try_register(struct saferring_group *group)
+{
+	int error = sr_uring_register_group(group->ring, group);
+	const int refusal = error;
+
+	if (!error || !group->placed || group->ring->must_place)
+		return error;
+	error = place_elsewhere(group, refusal);
+	return error ? error : sr_uring_register_group(group->ring, group);
 }
 
 static int register_group(struct saferring_group *group)
 {
 	const bool incremental = group->flags & SAFERRING_GROUP_INCREMENTAL;
-	const int error = sr_uring_register_group(group->ring, group);
+	const int error = try_register(group);
 
 	if (!error)
 		return 0;
@@ -250,6 +330,7 @@ int saferring_group_create(struct saferring_ring *ring,
 	group->id = (uint16_t)id;
 	error = set_up(group);
 	if (error) {
+		give_entries(group);
 		free_group(group);
 		return error;
 	}
@@ -274,11 +355,12 @@ int saferring_group_destroy(struct saferring_group *group)
 	sr_uring_unregister_group(ring, group);
 	ring->group[group->id] = NULL;
 	return_all(group);
+	give_entries(group);
 	free_group(group);
 	return 0;
 }
 
-/* The kernel has let go of the ring. */
+/* The kernel lets go of the ring, and so of the entries of its groups. */
 void sr_groups_end(struct saferring_ring *ring)
 {
 	unsigned int id;
@@ -341,6 +423,22 @@ int saferring_group_provide(struct saferring_group *group,
 				    SAFERRING_OPERATION_RECV_MULTISHOT);
 	provide(group, buffer.word);
 	return 0;
+}
+
+int saferring_group_info(const struct saferring_group *group,
+			 struct saferring_group_info *out)
+{
+	struct saferring_group_info info = { 0 };
+
+	if (!group || !out)
+		return sr_fail_argument("group_info",
+					"no group, or no place for its info");
+	info.id = group->id;
+	info.count = group->count;
+	info.provided = saferring_group_count(group);
+	info.memory = group->placed != NULL;
+	info.memory_reason = group->memory_reason;
+	return sr_info_out("group_info", out, &info, sizeof(info));
 }
 
 unsigned int saferring_group_count(const struct saferring_group *group)

@@ -46,10 +46,16 @@ int saferring_region_export(struct saferring_region *region, int *fd)
 		return sr_fail_forked("region_export", "region", region->name);
 	if (!sr_region_live(region))
 		return fail_share("region_export", region->name, -ESTALE);
+	error = sr_memory_check(region, "region_export");
+	if (error)
+		return error;
 	error = region->backend->kind == SAFERRING_BACKEND_MODULE ?
 			sr_module_export(region, fd) :
 			-EOPNOTSUPP;
-	return error ? fail_share("region_export", region->name, error) : 0;
+	if (error)
+		return fail_share("region_export", region->name, error);
+	region->shared = true;
+	return 0;
 }
 
 int saferring_region_import(struct saferring_device *device, int fd,
@@ -69,6 +75,7 @@ int saferring_region_import(struct saferring_device *device, int fd,
 		return sr_fail_memory("region_import", sizeof(*region));
 	region->device = device;
 	region->epoch = device->epoch;
+	region->shared = true;
 	region->backend = sr_backend_get(SAFERRING_BACKEND_MODULE);
 	sr_name(region->name, name, "region");
 	if (device->control)

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <liburing.h>
 #include <linux/safer_ring.h>
 #include <saferring.h>
@@ -102,6 +103,9 @@ struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
 /* Hand a detail to the report function. No lock may be held. */
 void sr_report(const struct saferring_error *error);
+/* Nobody changes the report function in between. For fork(). */
+void sr_report_lock(void);
+void sr_report_unlock(void);
 
 /* ---- registry.c ---- */
 
@@ -138,6 +142,8 @@ uint64_t sr_now_ns(void);
 /* Zeroed memory that a child of fork() finds zeroed again. NULL if none. */
 void *sr_map_wiped(size_t length);
 void sr_unmap(void *address, size_t length);
+/* Zeroed memory that begins with a cache line, to be freed. NULL if none. */
+void *sr_allocate_lines(size_t length);
 size_t sr_page_size(void);
 /* A number from a file of /proc or /sys, or @otherwise. */
 uint64_t sr_read_number(const char *path, uint64_t otherwise);
@@ -208,6 +214,9 @@ struct saferring_device {
  * @own_generation: where that is without the module
  * @revoked: the memory is gone, by this library's hand
  * @pool: the pool that uses it, or NULL
+ * @rings: number of rings that it was given to for their own memory
+ * @extents: what they have, or had, of it
+ * @shared: it was exported or imported
  * @account: where it is counted, or NULL
  */
 struct saferring_region {
@@ -225,7 +234,10 @@ struct saferring_region {
 	const uint64_t *generation_at;
 	uint64_t own_generation;
 	bool revoked;
+	bool shared;
 	struct saferring_pool *pool;
+	unsigned int rings;
+	struct sr_extent *extents;
 	uint64_t *account;
 	char name[SR_NAME_MAX];
 	char reason[SR_BACKENDS * SR_REASON_MAX];
@@ -253,6 +265,36 @@ struct sr_backend {
 	int64_t (*pinned)(const struct saferring_region *region);
 };
 
+/* ---- extent.c ---- */
+
+/*
+ * struct sr_extent - a part of a region that a ring shares with the kernel
+ * @next: behind it
+ * @address: first byte
+ * @length: bytes, whole pages
+ */
+struct sr_extent {
+	struct sr_extent *next;
+	unsigned char *address;
+	size_t length;
+};
+
+/* A ring may take extents until it lets go. Returns 0, or with its detail. */
+int sr_memory_hold(struct saferring_region *region);
+void sr_memory_release(struct saferring_region *region);
+/* 0, or -EBUSY with its detail as long as a ring may have extents. */
+int sr_memory_check(const struct saferring_region *region,
+		    const char *operation);
+/* Zeroed. NULL if there is no room. */
+struct sr_extent *sr_extent_take(struct saferring_region *region,
+				 size_t length);
+/* The kernel is known to have let go of it. */
+void sr_extent_give(struct saferring_region *region, struct sr_extent *extent);
+/* Bytes in use, or that were. */
+size_t sr_extents_length(const struct saferring_region *region);
+/* The region is going. */
+void sr_extents_free(struct saferring_region *region);
+
 extern const struct sr_backend sr_backend_module;    /* module.c */
 extern const struct sr_backend sr_backend_hugetlb;   /* anonymous.c */
 extern const struct sr_backend sr_backend_thp;
@@ -268,8 +310,11 @@ int sr_module_import(struct saferring_region *region, int fd);
 static inline const uint64_t *
 sr_device_revocations(const struct saferring_device *device)
 {
-	return device->control ? (const uint64_t *)&device->control->revocations
-			       : &device->own_revocations;
+	const size_t offset = offsetof(struct safer_ring_control, revocations);
+
+	if (!device->control)
+		return &device->own_revocations;
+	return (const void *)((const unsigned char *)device->control + offset);
 }
 
 /*
@@ -325,10 +370,16 @@ _Static_assert(SR_TO_FREE == SAFERRING_TO_FREE, "inline code writes tags, too");
  * @lock: for @store and @caches
  * @waiters: threads that wait for a buffer, in the order of their coming
  * @waiting: their number
+ * @recalled: a get found nothing while caches had buffers, and none has come to
+ *	the store since
  * @flags: as it was created with
  * @was_exhausted: nobody has got a buffer since one was told that there is none
- * @slot: its slot of caches; the one in @fast is none while there are waiters
+ * @slot: its slot of caches; the one in @fast is none while there are waiters, or
+ *	buffers are recalled
  * @turns: by index: the last turn of a buffer that was sent or received, or NULL
+ * @cache_room: room of a cache, to begin with
+ * @cache_min: if that follows the load: never less
+ * @cache_max: never more; 0 if it does not
  * @rings: number of rings created for it
  * @sets: number of sets that it is in
  * @regions_max: how many regions it may come to have
@@ -357,11 +408,14 @@ struct saferring_pool {
 	struct saferring_cache *caches;
 	struct sr_waiter *waiters;
 	unsigned int waiting;
+	bool recalled;
 	unsigned int flags;
 	bool was_exhausted;
 	size_t slot;
 	uint64_t *turns;
 	unsigned int cache_room;
+	unsigned int cache_min;
+	unsigned int cache_max;
 	unsigned int rings;
 	unsigned int sets;
 	unsigned int live_regions;
@@ -454,6 +508,51 @@ static inline uint64_t *sr_tag_at(const struct saferring_pool *pool,
 	return (uint64_t *)(void *)pool->fast.tags + index;
 }
 
+/* Somebody waits for what is in caches, or found nothing. */
+static inline bool sr_pool_asked(const struct saferring_pool *pool)
+{
+	return __atomic_load_n(&pool->waiting, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&pool->recalled, __ATOMIC_RELAXED);
+}
+
+/*
+ * struct sr_cache_law - how deep a cache is; adapt.h has the law
+ * @min: never less
+ * @max: never more
+ * @now: the figure
+ * @events: refills and spills since @since_ns
+ * @since_ns: when the window began
+ */
+struct sr_cache_law {
+	uint32_t min;
+	uint32_t max;
+	uint32_t now;
+	uint32_t events;
+	uint64_t since_ns;
+};
+
+/* A thread's cache: what inline code knows of it, and its law. */
+struct sr_cache {
+	struct saferring_cache fast;
+	struct sr_cache_law law;
+};
+
+/* adapt_pool.c; with the pool's lock held */
+
+/* A thread has a cache for the pool, or gives it up. */
+void sr_adapt_cache_begin(struct saferring_pool *pool,
+			  struct saferring_cache *cache);
+void sr_adapt_cache_end(struct saferring_pool *pool,
+			struct saferring_cache *cache);
+/* A cache was refilled or spilled because it was empty or full. */
+void sr_adapt_cache_missed(struct saferring_pool *pool,
+			   struct saferring_cache *cache);
+/* A cache was spilled because others want what it had. */
+void sr_adapt_cache_asked(struct saferring_pool *pool,
+			  struct saferring_cache *cache);
+/* Without the lock: a get found nothing. */
+void sr_adapt_recall(struct saferring_pool *pool);
+
 /* cache.c */
 extern struct saferring_cache sr_cache_empty;
 /* This thread's cache for a pool, made if need be; NULL if it can have none. */
@@ -468,6 +567,24 @@ void sr_pool_store(struct saferring_pool *pool, uint64_t tag);
  * it. Returns its handle, or 0 if it is not free under that tag.
  */
 uint64_t sr_pool_claim(struct saferring_pool *pool, uint64_t tag);
+static inline void sr_cache_set_count(struct saferring_cache *cache,
+				      uint64_t count)
+{
+	const uint64_t state = saferring_word_get(&cache->state);
+
+	saferring_word_set(&cache->state,
+			   (state & ~(uint64_t)SAFERRING_CACHE_GET) | count);
+}
+
+/* Gets that it has served since they were last told. */
+static inline uint64_t sr_cache_hits(const struct saferring_cache *cache)
+{
+	return saferring_word_get(&cache->state) >> 16;
+}
+
+/* With the pool's lock held: have them counted in the statistics. */
+void sr_cache_tell_hits(struct saferring_pool *pool,
+			struct saferring_cache *cache);
 /* With the pool's lock held: move the top @count buffers to the store. */
 void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count);
@@ -491,6 +608,8 @@ uint64_t sr_buffer_claim(struct saferring_pool *pool, uint64_t tag);
 
 /* waiter.c: with the pool's lock held: hand what is in the store to them. */
 void sr_waiters_serve(struct saferring_pool *pool);
+/* The same: have every get and put take the lock, or no longer. */
+void sr_waiters_set_slot(struct saferring_pool *pool);
 /* Have them look whether there is anything left to wait for. */
 void sr_waiters_wake(struct saferring_pool *pool);
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "internal.h"
 
 #define HUGEPAGES  "/sys/kernel/mm/hugepages/hugepages-2048kB/"
@@ -40,6 +41,52 @@ static bool has_cancel_any(struct io_uring *uring)
 	return result != -EINVAL;
 }
 
+/* An entry or two are enough to learn whether the kernel takes the memory. */
+static int try_group(struct saferring_ring *ring, struct saferring_region *region)
+{
+	struct saferring_group group = {
+		.ring = ring,
+		.entries = 2,
+		.placed = sr_extent_take(region, sr_page_size()),
+	};
+	int error;
+
+	if (!group.placed)
+		return -ENOMEM;
+	group.buffers = (void *)group.placed->address;
+	error = sr_uring_register_group(ring, &group);
+	if (!error)
+		sr_uring_unregister_group(ring, &group);
+	return error;
+}
+
+/* Pages of the process stand for a region, which would cost huge ones. */
+static void probe_placing(struct saferring_probe *probe,
+			  struct saferring_ring *ring,
+			  const struct saferring_ring_options *options)
+{
+	struct saferring_region region = {
+		.length = sr_placed_length(ring->depth, 0, false) +
+			  sr_page_size(),
+	};
+	void *memory = mmap(NULL, region.length, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	probe->ring_memory = -ENOMEM;
+	probe->group_memory = -ENOMEM;
+	if (memory == MAP_FAILED)
+		return;
+	region.address = memory;
+	ring->memory = &region;
+	probe->ring_memory = sr_uring_place(ring, options);
+	memcpy(probe->ring_memory_reason, ring->memory_reason,
+	       sizeof(probe->ring_memory_reason));
+	probe->group_memory = try_group(ring, &region);
+	sr_uring_close(ring);
+	sr_extents_free(&region);
+	munmap(memory, region.length);
+}
+
 static void probe_uring(struct saferring_probe *probe)
 {
 	const struct saferring_ring_options options = {
@@ -50,6 +97,8 @@ static void probe_uring(struct saferring_probe *probe)
 
 	probe->io_uring = sr_setup(&ring, &options);
 	if (probe->io_uring) {
+		probe->ring_memory = probe->io_uring;
+		probe->group_memory = probe->io_uring;
 		snprintf(probe->io_uring_reason,
 			 sizeof(probe->io_uring_reason), "%.180s",
 			 saferring_error_last()->what);
@@ -59,7 +108,7 @@ static void probe_uring(struct saferring_probe *probe)
 	probe->io_uring_setup_flags = ring.setup_flags;
 	probe->fixed = has_fixed(&ring.uring);
 	probe->cancel_any = has_cancel_any(&ring.uring);
-	sr_uring_close(&ring);
+	probe_placing(probe, &ring, &options);
 }
 
 static void probe_memory(struct saferring_probe *probe)
@@ -170,6 +219,12 @@ static void add_uring(struct text *text, const struct saferring_probe *probe)
 	add(text, "fixed buffers  %s\n", probe->fixed ? "yes" : "no");
 	add(text, "cancel any     %s\n",
 	    probe->cancel_any ? "yes" : "no, one by one");
+	add(text, "ring memory    %s%s\n",
+	    probe->ring_memory ? "no: " : "can lie in a region",
+	    probe->ring_memory ? probe->ring_memory_reason : "");
+	add(text, "group memory   %s%s\n",
+	    probe->group_memory ? "no: " : "can lie in a region",
+	    probe->group_memory ? strerror(-probe->group_memory) : "");
 }
 
 static void add_memory(struct text *text, const struct saferring_probe *probe)

@@ -9,6 +9,7 @@
  *	misuse		enum saferring_reason, the object at fault, handle
  *	exhausted	name of the pool, number of its buffers
  *	quarantine	name of the ring, number of buffers
+ *	adapt		name of ring or pool, "batch", "busy" or "cache", new figure
  *
  * These are stable: arguments are added at the end only.
  */

@@ -173,12 +173,16 @@ int saferring_region_destroy(struct saferring_region *region,
 					flags & ~SAFERRING_DESTROY_FORCE);
 	if (region->pool)
 		return fail_used(region);
+	error = sr_memory_check(region, "region_destroy");
+	if (error)
+		return error;
 	error = region->backend->unmap(region, flags, timeout_ms);
 	if (error)
 		return error;
 	__atomic_sub_fetch(&region->device->regions, 1, __ATOMIC_ACQ_REL);
 	if (!region->revoked)
 		sr_account_region_gone(region, region->account);
+	sr_extents_free(region);
 	free(region);
 	return 0;
 }
@@ -210,6 +214,9 @@ int saferring_region_revoke(struct saferring_region *region)
 				       .name = region->name,
 			       },
 			       "it is gone already");
+	error = sr_memory_check(region, "region_revoke");
+	if (error)
+		return error;
 	error = region->backend->revoke(region);
 	if (error)
 		return error;

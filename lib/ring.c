@@ -9,13 +9,14 @@
 #include <sys/mman.h>
 #include <time.h>
 #include "account.h"
+#include "adapt.h"
 #include "internal.h"
 #include "probes.h"
 
 #define DEPTH_DEFAULT 128
 #define CANCEL_AGAIN_MS 10
 
-static unsigned int depth_of(const struct saferring_ring_options *options)
+unsigned int sr_ring_depth(const struct saferring_ring_options *options)
 {
 	return options->depth ? options->depth : DEPTH_DEFAULT;
 }
@@ -32,6 +33,7 @@ static int check_flags(unsigned int flags)
 				   SAFERRING_RING_ONE_THREAD |
 				   SAFERRING_RING_COMMANDS |
 				   SAFERRING_RING_LATENCY |
+				   SAFERRING_RING_REQUIRE_MEMORY |
 				   SAFERRING_RING_BESIDE;
 
 	if (!(flags & ~(fixed | uring | other)) &&
@@ -44,6 +46,8 @@ static int check_flags(unsigned int flags)
 
 static int check_options(const struct saferring_ring_options *options)
 {
+	int error;
+
 	if (options->depth > SAFERRING_RING_DEPTH_MAX)
 		return sr_fail_argument("ring_create",
 					"depth %u, at most %u", options->depth,
@@ -52,7 +56,7 @@ static int check_options(const struct saferring_ring_options *options)
 		return sr_fail_argument("ring_create", "preset %u",
 					options->preset);
 	if (options->completions &&
-	    (options->completions < depth_of(options) ||
+	    (options->completions < sr_ring_depth(options) ||
 	     options->completions > SAFERRING_RING_COMPLETIONS_MAX))
 		return sr_fail_argument("ring_create",
 					"room for %u completions, allowed are the depth to %u",
@@ -64,7 +68,11 @@ static int check_options(const struct saferring_ring_options *options)
 					"%zu pools, needed are 1 to %d",
 					options->pool_count,
 					SAFERRING_POOLS_MAX);
-	return check_flags(options->flags);
+	if (options->flags & SAFERRING_RING_REQUIRE_MEMORY && !options->memory)
+		return sr_fail_argument("ring_create",
+					"SAFERRING_RING_REQUIRE_MEMORY without a region");
+	error = check_flags(options->flags);
+	return error ? error : sr_adapt_ring_check(options, sr_ring_depth(options));
 }
 
 static int check_pool(const struct saferring_pool *pool)
@@ -201,10 +209,13 @@ static int allocate_payloads(struct saferring_ring *ring)
 	return 0;
 }
 
+/* The keys of those that are never used are none that would lead to them. */
 static void number_records(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	for (number = ring->depth; number <= ring->record_mask; number++)
+		ring->operation[number].key = SR_KEY_MARK | (number ^ 1);
 	for (number = 0; number < ring->depth; number++) {
 		ring->operation[number].key = SR_KEY_MARK | number;
 		ring->free[number] =
@@ -219,7 +230,8 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 {
 	const unsigned int room = sr_power_of_two(ring->depth);
 
-	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
+	ring->record_mask = room - 1;
+	ring->operation = sr_allocate_lines(room * sizeof(*ring->operation));
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
 	ring->free = calloc(ring->depth, sizeof(*ring->free));
 	ring->pending = calloc(room, sizeof(*ring->pending));
@@ -237,6 +249,8 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 void sr_ring_free(struct saferring_ring *ring)
 {
 	sr_account_ring_gone(ring);
+	if (ring->memory)
+		sr_memory_release(ring->memory);
 	if (ring->payload)
 		munmap(ring->payload, ring->depth * sizeof(*ring->payload));
 	free(ring->operation);
@@ -246,6 +260,7 @@ void sr_ring_free(struct saferring_ring *ring)
 	free(ring->doomed);
 	free(ring->attachment);
 	free(ring->watch);
+	free(ring->adapt);
 	free(ring);
 }
 
@@ -308,11 +323,27 @@ static int open_ring(struct saferring_ring *ring,
 		error = sr_setup(ring, options);
 	if (error)
 		return error;
+	ring->sq_mask = *ring->uring.sq.kring_mask;
 	sr_uring_probe(ring);
-	error = sr_set_fixed(ring, options->flags);
+	error = sr_adapt_ring(ring, options);
+	if (!error)
+		error = sr_set_fixed(ring, options->flags);
 	if (error && !uring)
 		sr_uring_close(ring);
 	return error;
+}
+
+/* The region stays until sr_ring_free(), whether or not its memory is used. */
+static int hold_memory(struct saferring_ring *ring,
+		       const struct saferring_ring_options *options)
+{
+	const int error = options->memory ? sr_memory_hold(options->memory) : 0;
+
+	if (error)
+		return error;
+	ring->memory = options->memory;
+	ring->must_place = options->flags & SAFERRING_RING_REQUIRE_MEMORY;
+	return 0;
 }
 
 static int set_up(struct saferring_ring *ring,
@@ -325,6 +356,8 @@ static int set_up(struct saferring_ring *ring,
 		error = attach_pools(ring, options->pools, options->pool_count);
 	if (!error)
 		error = watch_pools(ring);
+	if (!error)
+		error = hold_memory(ring, options);
 	if (error)
 		return error;
 	error = open_ring(ring, options, uring);
@@ -346,7 +379,7 @@ int sr_ring_create(const struct saferring_ring_options *options,
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
 		return sr_fail_memory("ring_create", sizeof(*ring));
-	ring->depth = depth_of(options);
+	ring->depth = sr_ring_depth(options);
 	ring->foreign = options->flags & SAFERRING_RING_FOREIGN;
 	sr_name(ring->name, options->name, "ring");
 	error = sr_account_ring(ring, options->flags & SAFERRING_RING_LATENCY);
@@ -493,6 +526,18 @@ int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 
 /* ---- looking at it ---- */
 
+/* What its queues and groups have of its region. */
+static size_t memory_length(const struct saferring_ring *ring)
+{
+	size_t length = ring->placed ? ring->placed->length : 0;
+	unsigned int id;
+
+	for (id = 0; id < SAFERRING_GROUPS_MAX; id++)
+		if (ring->group[id] && ring->group[id]->placed)
+			length += ring->group[id]->placed->length;
+	return length;
+}
+
 int saferring_ring_info(const struct saferring_ring *ring,
 			struct saferring_ring_info *out)
 {
@@ -516,6 +561,13 @@ int saferring_ring_info(const struct saferring_ring *ring,
 	info.engine = ring->engine ? SAFERRING_ENGINE_THREADS :
 				     SAFERRING_ENGINE_IO_URING;
 	info.engine_reason = ring->engine_reason;
+	info.memory = ring->placed != NULL;
+	info.memory_bytes = memory_length(ring);
+	info.memory_reason = ring->memory_reason;
+	if (ring->adapt) {
+		info.batch = ring->adapt->batch.now;
+		info.busy_ns = ring->adapt->busy.now;
+	}
 	return sr_info_out("ring_info", out, &info, sizeof(info));
 }
 
@@ -528,7 +580,7 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 	if (!ring || !out)
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
-	stats = ring->stats;
+	stats = *ring->stats;
 	stats.reads = ring->words->done[SAFERRING_OPERATION_READ];
 	stats.writes = ring->words->done[SAFERRING_OPERATION_WRITE];
 	stats.bytes_read = ring->words->bytes[SAFERRING_OPERATION_READ];

@@ -41,12 +41,7 @@ $(LIB_STATIC): $(LIB_OBJECTS)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $(LIB_OBJECTS)
 
-# --- installing: DESTDIR, PREFIX, LIBDIR as packagers know them
-
-PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
-MANDIR ?= $(PREFIX)/share/man
+# --- installing
 
 # Each function has a link to the page that it is on.
 .PHONY: install-library

@@ -96,8 +96,8 @@ static unsigned int reconcile(unsigned int setup)
 	return setup;
 }
 
-static void note(struct saferring_ring *ring, const char *name,
-		 const char *what)
+void sr_setup_note(struct saferring_ring *ring, const char *name,
+		   const char *what)
 {
 	const size_t used = strlen(ring->setup);
 
@@ -114,13 +114,34 @@ static bool worth_trying(struct saferring_ring *ring, const struct wish *wish)
 		return true;
 	snprintf(text, sizeof(text), "not with fewer than %d CPUs",
 		 SQPOLL_CPUS);
-	note(ring, wish->name, text);
+	sr_setup_note(ring, wish->name, text);
 	return false;
 }
 
 static bool may_go_on(int error)
 {
 	return error == -EINVAL || error == -EPERM;
+}
+
+/*
+ * With SQPOLL entries are taken while others are queued, and requests to cancel
+ * come beside the operations: there is room for both.
+ */
+unsigned int sr_setup_entries(const struct saferring_ring_options *options,
+			      bool polled)
+{
+	const unsigned int depth = sr_ring_depth(options);
+
+	return polled ? SR_MIN(2 * depth, SAFERRING_RING_DEPTH_MAX) : depth;
+}
+
+/* The ring works without, so what the kernel says to it is only noted. */
+static void place(struct saferring_ring *ring,
+		  const struct saferring_ring_options *options)
+{
+	if (ring->memory)
+		sr_setup_note(ring, "its own memory in the region",
+		     sr_uring_place(ring, options) ? "refused" : "in use");
 }
 
 static int set_up_uring(struct saferring_ring *ring,
@@ -137,16 +158,17 @@ static int set_up_uring(struct saferring_ring *ring,
 				      options);
 		if (!error)
 			break;
-		note(ring, wish->name, strerror(-error));
+		sr_setup_note(ring, wish->name, strerror(-error));
 		if (!may_go_on(error))
 			break;
 	}
 	if (error)
 		return sr_uring_fail(error, "ring_create", ring->name);
-	note(ring, wish->name, "in use");
+	sr_setup_note(ring, wish->name, "in use");
+	place(ring, options);
 	if (ring->setup_flags & IORING_SETUP_DEFER_TASKRUN)
-		note(ring, "registered ring descriptor",
-		     sr_uring_register_self(ring) ? "refused" : "in use");
+		sr_setup_note(ring, "registered ring descriptor",
+			      sr_uring_register_self(ring) ? "refused" : "in use");
 	return 0;
 }
 
@@ -172,6 +194,9 @@ static int set_up_engine(struct saferring_ring *ring,
 
 	snprintf(ring->engine_reason, sizeof(ring->engine_reason), "%s",
 		 reason);
+	if (ring->memory)
+		strcpy(ring->memory_reason,
+		       "threads do the work of this ring: the kernel has no queues");
 	if (!error)
 		return 0;
 	return sr_fail(&(struct sr_fault){
@@ -191,7 +216,22 @@ static int set_up_engine(struct saferring_ring *ring,
 /* What only io_uring can do, and what was demanded, not wished. */
 #define ONLY_URING                                                             \
 	(SAFERRING_RING_REQUIRE_URING | SAFERRING_RING_SQPOLL |                \
-	 SAFERRING_RING_IOPOLL | SAFERRING_RING_COMMANDS)
+	 SAFERRING_RING_IOPOLL | SAFERRING_RING_COMMANDS |                     \
+	 SAFERRING_RING_REQUIRE_MEMORY)
+
+static int fail_memory(struct saferring_ring *ring)
+{
+	sr_uring_close(ring);
+	return sr_fail(&(struct sr_fault){
+			       .code = -EOPNOTSUPP,
+			       .reason = SAFERRING_REASON_UNSUPPORTED,
+			       .operation = "ring_create",
+			       .kind = "ring",
+			       .name = ring->name,
+			       .cure = "Linux 6.10, a region of saferring_ring_memory() bytes",
+		       },
+		       "%s", ring->memory_reason);
+}
 
 int sr_setup(struct saferring_ring *ring,
 	     const struct saferring_ring_options *options)
@@ -203,6 +243,8 @@ int sr_setup(struct saferring_ring *ring,
 	if (!only_uring && avoids_uring(options->flags, &why))
 		return set_up_engine(ring, options, why);
 	error = set_up_uring(ring, options);
+	if (!error && ring->must_place && !ring->placed)
+		return fail_memory(ring);
 	if (!error || only_uring ||
 	    saferring_error_last()->reason != SAFERRING_REASON_NO_IO_URING)
 		return error;

@@ -15,19 +15,11 @@
 #include "internal.h"
 #include "probes.h"
 
-/*
- * With SQPOLL entries are taken while others are queued, and requests to cancel
- * come beside the operations: there is room for both.
- */
-int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
-		  const struct saferring_ring_options *options)
+static struct io_uring_params
+params_of(unsigned int flags, const struct saferring_ring_options *options)
 {
-	unsigned int entries = ring->depth;
 	struct io_uring_params params = { .flags = flags };
-	int error;
 
-	if (flags & IORING_SETUP_SQPOLL)
-		entries = SR_MIN(2 * entries, SAFERRING_RING_DEPTH_MAX);
 	if (options->completions) {
 		params.flags |= IORING_SETUP_CQSIZE;
 		params.cq_entries = options->completions;
@@ -37,7 +29,18 @@ int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
 		params.sq_thread_cpu = options->poll_cpu - 1;
 	}
 	params.sq_thread_idle = options->poll_ms;
-	error = io_uring_queue_init_params(entries, &ring->uring, &params);
+	return params;
+}
+
+int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
+		  const struct saferring_ring_options *options)
+{
+	struct io_uring_params params = params_of(flags, options);
+	const unsigned int entries =
+		sr_setup_entries(options, flags & IORING_SETUP_SQPOLL);
+	const int error =
+		io_uring_queue_init_params(entries, &ring->uring, &params);
+
 	if (error)
 		return error;
 	ring->setup_flags = params.flags;
@@ -45,6 +48,19 @@ int sr_uring_open(struct saferring_ring *ring, unsigned int flags,
 	ring->polled = params.flags & IORING_SETUP_IOPOLL;
 	ring->wide = params.flags & IORING_SETUP_SQE128;
 	return 0;
+}
+
+int sr_uring_place(struct saferring_ring *ring,
+		   const struct saferring_ring_options *options)
+{
+	struct io_uring_params params = params_of(ring->setup_flags, options);
+	const unsigned int entries =
+		sr_setup_entries(options, params.flags & IORING_SETUP_SQPOLL);
+	const int error = sr_placed_move(ring, entries, &params);
+
+	if (!error)
+		ring->setup_flags = params.flags;
+	return error;
 }
 
 /* By a number that belongs to this thread. */
@@ -81,6 +97,8 @@ void sr_uring_close(struct saferring_ring *ring)
 		io_uring_unregister_buffers(&ring->uring);
 	if (ring->beside)
 		leave_alone(ring);
+	else if (ring->placed)
+		sr_placed_close(ring);
 	else
 		io_uring_queue_exit(&ring->uring);
 }
@@ -191,8 +209,8 @@ void sr_uring_unregister_group(struct saferring_ring *ring,
 		io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
-static int enter_until(struct saferring_ring *ring, unsigned int min,
-		       uint64_t timeout_ns)
+static __attribute__((noinline)) int
+enter_until(struct saferring_ring *ring, unsigned int min, uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -283,6 +301,17 @@ settle(struct saferring_ring *ring, unsigned int taken)
 }
 
 /*
+ * What the library queues itself is no part of a chain of the program's, which
+ * ends with what the program queued last.
+ */
+void sr_uring_end_chain(struct saferring_ring *ring)
+{
+	if (ring->queued)
+		sr_uring_queued(ring, ring->queued - 1)->flags &=
+			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+/*
  * What the kernel has taken is read off its head of the queue: the calls do not
  * tell when they also fail. With SQPOLL it is what it was shown.
  */
@@ -294,18 +323,20 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	unsigned int taken, requests = 0;
 	int result;
 
-	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+	/* The kernel's thread may see what is submitted next along with it. */
+	if (ring->flushes)
+		sr_uring_end_chain(ring);
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && queued)
 		sr_account_stamp(ring);
 	sr_account_entering(ring);
 	result = enter(ring, min, timeout_ns);
 	taken = ring->flushes ? queued :
 				io_uring_smp_load_acquire(head) - before;
-	ring->stats.enters++;
+	saferring_word_add(&ring->stats->enters, 1);
 	ring->queued -= taken;
 	if (SAFERRING_UNLIKELY(ring->queued | ring->requests))
 		requests = settle(ring, taken);
-	ring->stats.submitted += taken - requests;
-	sr_account_enter(ring);
+	saferring_word_add(&ring->stats->submitted, taken - requests);
 	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;
@@ -322,9 +353,22 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	if (!ring->polled &&
 	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
 		return 0;
-	ring->stats.enters++;
+	saferring_word_add(&ring->stats->enters, 1);
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
+}
+
+/*
+ * How far requests may fill the queue. With SQPOLL they may still be in it when
+ * as many operations are queued as there are records, and those do not look for
+ * room.
+ */
+static unsigned int request_room(const struct saferring_ring *ring)
+{
+	const unsigned int entries = *ring->uring.sq.kring_entries;
+
+	return ring->flushes && entries > ring->depth ? entries - ring->depth :
+							entries;
 }
 
 /* An entry of the queue that is no operation's. */
@@ -336,8 +380,9 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 		sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
 	struct io_uring_sqe *sqe;
 
-	if (used >= *sq->kring_entries)
+	if (used >= request_room(ring))
 		return -EAGAIN;
+	sr_uring_end_chain(ring);
 	sqe = sr_uring_next_any(ring);
 	memset(sqe, 0, sizeof(*sqe) << ring->wide);
 	io_uring_prep_cancel64(sqe, key, (int)flags);
@@ -345,6 +390,15 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 	ring->queued++;
 	ring->requests++;
 	return 0;
+}
+
+void sr_uring_let_start(struct saferring_ring *ring)
+{
+	ring->let_start = false;
+	if (ring->engine)
+		return;
+	saferring_word_add(&ring->stats->enters, 1);
+	io_uring_get_events(&ring->uring);
 }
 
 /*
@@ -372,8 +426,9 @@ static int cancel_each(struct saferring_ring *ring)
 	unsigned int number;
 
 	ring->doomed_count = 0;
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word)
+		if (sr_record_in_use(&ring->operation[number]))
 			ring->doomed[ring->doomed_count++] =
 				ring->operation[number].key;
 	sr_uring_add_requests(ring);

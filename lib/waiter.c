@@ -4,7 +4,9 @@
  * order in which they came; whoever puts a buffer hands it to the first of them.
  *
  * While there are waiters the pool has no cache slot, which sends every get and
- * put to its slow path; there a thread gives up what its cache has.
+ * put to its slow path; there a thread gives up what its cache has. A pool whose
+ * caches follow the load does the same when a get that does not wait has found
+ * nothing: it recalls what lies in caches.
  */
 #include <errno.h>
 #include <time.h>
@@ -23,9 +25,11 @@ struct sr_waiter {
 	uint64_t tag;
 };
 
-static void set_slot(struct saferring_pool *pool, size_t slot)
+void sr_waiters_set_slot(struct saferring_pool *pool)
 {
-	__atomic_store_n(&pool->fast.slot, slot, __ATOMIC_RELAXED);
+	__atomic_store_n(&pool->fast.slot,
+			 sr_pool_asked(pool) ? SR_SLOT_NONE : pool->slot,
+			 __ATOMIC_RELAXED);
 }
 
 /* With the pool's lock held. */
@@ -38,7 +42,7 @@ static void enqueue(struct saferring_pool *pool, struct sr_waiter *waiter)
 	*link = waiter;
 	__atomic_store_n(&pool->waiting, pool->waiting + 1, __ATOMIC_RELAXED);
 	sr_count(&pool->words->waits);
-	set_slot(pool, SR_SLOT_NONE);
+	sr_waiters_set_slot(pool);
 }
 
 static void dequeue(struct saferring_pool *pool, struct sr_waiter *waiter)
@@ -51,8 +55,7 @@ static void dequeue(struct saferring_pool *pool, struct sr_waiter *waiter)
 		return;
 	*link = waiter->next;
 	__atomic_store_n(&pool->waiting, pool->waiting - 1, __ATOMIC_RELAXED);
-	if (!pool->waiting)
-		set_slot(pool, pool->slot);
+	sr_waiters_set_slot(pool);
 }
 
 void sr_waiters_serve(struct saferring_pool *pool)
@@ -64,6 +67,10 @@ void sr_waiters_serve(struct saferring_pool *pool)
 		waiter->tag = pool->store[--pool->stored];
 		dequeue(pool, waiter);
 		pthread_cond_signal(&waiter->woken);
+	}
+	if (SAFERRING_UNLIKELY(pool->recalled) && pool->stored) {
+		__atomic_store_n(&pool->recalled, false, __ATOMIC_RELAXED);
+		sr_waiters_set_slot(pool);
 	}
 }
 

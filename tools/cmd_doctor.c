@@ -102,6 +102,25 @@ static void look_at_fixed(struct report *report)
 	}
 }
 
+/* Programs without a second node, or without a wish for it, lose nothing. */
+static void look_at_own_memory(struct report *report)
+{
+	const struct saferring_probe *probe = &report->probe;
+	struct finding *finding;
+
+	if (probe->io_uring)
+		return;
+	finding = add(report, "ring memory",
+		      probe->ring_memory ? STATE_NOTE : STATE_GOOD);
+	SAY(finding->choice, probe->ring_memory  ? "from the kernel" :
+			     probe->group_memory ? "queues in a region" :
+						   "queues and groups in a region");
+	if (!probe->ring_memory)
+		return;
+	SAY(finding->reason, "%s", probe->ring_memory_reason);
+	SAY(finding->cure, "a kernel of 6.10 or later");
+}
+
 #define MEMLOCK_ENOUGH (64UL << 20)
 
 static void look_at_memlock(struct report *report)
@@ -388,6 +407,7 @@ static int examine(struct report *report)
 		return fail_library("the machine could not be looked at");
 	look_at_uring(report);
 	look_at_fixed(report);
+	look_at_own_memory(report);
 	look_at_memlock(report);
 	look_at_memory(report);
 	look_at_nodes(report);

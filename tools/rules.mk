@@ -81,10 +81,12 @@ $(SAFERRING): $(SAFERRING_OBJECTS) | library
 
 -include $(SAFERRING_OBJECTS:.o=.d)
 
-CHECK_NATIVE += tools/test/saferring
+CHECK_NATIVE += tools/test/saferring tools/test/packaging
 CHECK_VM += tools/test/saferring
 
-.PHONY: saferring-check install-tools
+.PHONY: saferring-check packaging-check install-tools
+packaging-check: library tools	## test what make install puts where
+	$(Q)tools/test/packaging
 saferring-check: $(SAFERRING) examples	## test the command saferring
 	$(Q)tools/test/saferring
 

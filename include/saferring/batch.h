@@ -107,7 +107,7 @@ SAFERRING_API int saferring_batch_after(struct saferring_batch *batch,
  * -ELOOP: steps wait for each other in a circle, which the detail names; nothing
  * was changed;
  * -ENOENT: the batch has no step;
- * -EBUSY: it was submitted;
+ * -EBUSY: it was submitted, or cancelled;
  * -errno of io_uring_enter(2), as saferring_ring_submit();
  * -EOWNERDEAD: the ring belongs to the parent process.
  */

@@ -37,13 +37,16 @@ struct saferring_group;
  * @flags: SAFERRING_GROUP bits
  * @group: out: the group, which ends with the ring or by saferring_group_destroy()
  *
- * A group is used by the thread that uses the ring.
+ * A group is used by the thread that uses the ring. What the kernel reads of it
+ * lies in the region that the ring was created with, if there is one and it has
+ * room, see saferring_ring_memory().
  *
  * Return: 0, or
  * -EINVAL: @count or @flags out of range, or @pool is none of the ring's;
  * -ENOBUFS: the pool has fewer free buffers; nothing was changed;
  * -ENFILE: the ring has SAFERRING_GROUPS_MAX groups;
- * -EOPNOTSUPP: the kernel is older than 5.19, or than 6.12 with INCREMENTAL;
+ * -EOPNOTSUPP: the kernel is older than 5.19, or than 6.12 with INCREMENTAL; or
+ * the ring has SAFERRING_RING_REQUIRE_MEMORY and its region no room;
  * -ENOMEM: out of memory;
  * -EOWNERDEAD: the ring belongs to the parent process.
  */
@@ -91,6 +94,35 @@ SAFERRING_API int saferring_group_provide(struct saferring_group *group,
  */
 SAFERRING_API unsigned int
 saferring_group_count(const struct saferring_group *group) SAFERRING_NONNULL(1);
+
+/**
+ * struct saferring_group_info - what a group is made of
+ * @size: in: sizeof(struct saferring_group_info)
+ * @count: buffers that it can have
+ * @provided: buffers that it has
+ * @id: number by which the kernel knows it
+ * @memory: 1 if its entries lie in the region that the ring was created with
+ * @memory_reason: why not, or ""; valid as long as the group
+ */
+struct saferring_group_info {
+	size_t size;
+	unsigned int count;
+	unsigned int provided;
+	unsigned int id;
+	int memory;
+	const char *memory_reason;
+};
+
+/**
+ * saferring_group_info() - look at a group
+ * @group: the group
+ * @info: in: its size member; out: the rest
+ *
+ * Return: 0, or -EINVAL for an unknown size.
+ */
+SAFERRING_API int saferring_group_info(const struct saferring_group *group,
+				       struct saferring_group_info *info)
+	SAFERRING_NONNULL(1, 2) SAFERRING_MUST_CHECK;
 
 /**
  * saferring_ring_recv_multishot() - queue the receiving of all that comes

@@ -27,6 +27,7 @@ SAFERRING_BEGIN_DECLS
  * Return: 0, or
  * -EOPNOTSUPP: it is not memory of the module, or the module cannot share;
  * -ESTALE: the region is gone;
+ * -EBUSY: a ring has its own memory in it;
  * -EMFILE, -ENFILE: no descriptor is left;
  * -EOWNERDEAD: it belongs to the parent process.
  */

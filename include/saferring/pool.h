@@ -75,6 +75,13 @@ enum saferring_depth {
  * @regions_max: how many regions the pool may come to have by growing, at most
  *	SAFERRING_POOL_REGIONS_MAX; 0 for no more than it begins with. A pool that
  *	may grow takes whole regions, so @count must be 0
+ * @cache_min: if @cache_max is not 0: no thread's cache becomes less deep, in
+ *	buffers; 0 for 1
+ * @cache_max: how deep a thread's cache may become, at most
+ *	SAFERRING_CACHE_MAX; 0 to have all caches keep the depth @cache. Else
+ *	each follows the load of its thread, beginning with @cache, and a get
+ *	that finds nothing recalls what lies in other caches. See
+ *	saferring_adaptation(7)
  */
 struct saferring_pool_options {
 	size_t size;
@@ -85,6 +92,8 @@ struct saferring_pool_options {
 	int depth;
 	unsigned int flags;
 	size_t regions_max;
+	unsigned int cache_min;
+	unsigned int cache_max;
 };
 
 /**
@@ -174,6 +183,10 @@ SAFERRING_API int saferring_pool_destroy(struct saferring_pool *pool);
  * @waiting: threads that do so now
  * @away: buffers that were sent to another process
  * @regions: regions of the pool
+ * @caches: caches of threads
+ * @cache_room: how many free buffers these have room for together
+ * @hits: gets that the caches of threads have served
+ * @misses: all other gets, also those that found no buffer
  */
 struct saferring_pool_stats {
 	size_t size;
@@ -193,6 +206,10 @@ struct saferring_pool_stats {
 	uint64_t waiting;
 	uint64_t away;
 	uint64_t regions;
+	uint64_t caches;
+	uint64_t cache_room;
+	uint64_t hits;
+	uint64_t misses;
 };
 
 /**

@@ -42,6 +42,10 @@ SAFERRING_BEGIN_DECLS
  * @io_uring_reason: why there is no ring, or ""
  * @thp: the kernel's policy for transparent huge pages
  * @backend_reason: by enum saferring_backend: why it cannot be used, or ""
+ * @ring_memory: 0 if a ring's queues can lie in a region, else -errno; whether a
+ *	region of many small pages does is found out with the ring
+ * @group_memory: 0 if the entries of a group can, else -errno
+ * @ring_memory_reason: why the first cannot, or ""
  */
 struct saferring_probe {
 	size_t size;
@@ -70,6 +74,9 @@ struct saferring_probe {
 	char io_uring_reason[SAFERRING_PROBE_REASON];
 	char thp[32];
 	char backend_reason[5][SAFERRING_PROBE_REASON];
+	int ring_memory;
+	int group_memory;
+	char ring_memory_reason[SAFERRING_PROBE_REASON];
 };
 
 /**

@@ -119,7 +119,7 @@ saferring_region_create(struct saferring_device *device,
  * pinned it.
  *
  * Return: 0, or
- * -EBUSY: a pool uses the region, or without a timeout the kernel does;
+ * -EBUSY: a pool or a ring uses the region, or without a timeout the kernel does;
  * -ETIMEDOUT: the kernel still uses it;
  * -EINTR: a signal came while waiting;
  * -EINVAL: unknown flag;
@@ -144,6 +144,7 @@ SAFERRING_API int saferring_region_destroy(struct saferring_region *region,
  *
  * Return: 0, or
  * -ESTALE: it is gone already;
+ * -EBUSY: a ring has its own memory in it;
  * -EOWNERDEAD: it belongs to the parent process;
  * other: the kernel refused, nothing was changed.
  */

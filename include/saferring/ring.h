@@ -16,6 +16,7 @@
 SAFERRING_BEGIN_DECLS
 
 struct saferring_pool;
+struct saferring_region;
 struct saferring_ring;
 
 #define SAFERRING_RING_DEPTH_MAX 32768U
@@ -48,6 +49,7 @@ struct saferring_range {
 #define SAFERRING_RING_AVOID_FIXED   (1U << 1) /* do not register at all */
 #define SAFERRING_RING_REQUIRE_URING (1U << 16) /* or else fail */
 #define SAFERRING_RING_AVOID_URING   (1U << 17) /* use threads instead */
+#define SAFERRING_RING_REQUIRE_MEMORY (1U << 18) /* or else fail */
 /*
  * Completions that are of no operation of this ring are handed out, as being of
  * SAFERRING_OPERATION_FOREIGN, with the CQE's user_data, result and, as extra,
@@ -88,6 +90,10 @@ struct saferring_range {
 
 #define SAFERRING_RING_COMPLETIONS_MAX 65536U
 
+/* Nanoseconds, at most, of saferring_ring_options.batch_ns and .busy_max_ns. */
+#define SAFERRING_RING_BATCH_NS_MAX 1000000000ULL
+#define SAFERRING_RING_BUSY_NS_MAX  10000000U
+
 /*
  * Measure how long operations take, from submitting a batch to reaping, in the
  * metric saferring_operation_latency_seconds. The clock is read twice a batch.
@@ -109,6 +115,20 @@ struct saferring_range {
  *	when it is full, but that is slow; multishot operations fill it
  * @poll_cpu: number, plus 1, of the CPU for the thread of SQPOLL; 0 for any
  * @poll_ms: milliseconds after which that thread goes to sleep; 0 for 1000
+ * @memory: region for the memory that the ring shares with the kernel, NULL for
+ *	what the kernel has; see saferring_ring_memory()
+ * @batch_min: if @batch_max is not 0: fewest completions that a wait gathers,
+ *	where it is given as long; 0 for 1
+ * @batch_max: most completions that a wait gathers, at most the depth; 0 to
+ *	have it return with those that were asked for. Else a number between the
+ *	two follows the load. See saferring_adaptation(7)
+ * @batch_ns: nanoseconds from its beginning that a wait goes on for more
+ *	completions than were asked for, at most SAFERRING_RING_BATCH_NS_MAX; not
+ *	0 if @batch_max is not
+ * @busy_min_ns: nanoseconds, at least, that a wait looks for completions before
+ *	the thread sleeps
+ * @busy_max_ns: nanoseconds, at most, SAFERRING_RING_BUSY_NS_MAX or less; 0 to
+ *	have it sleep at once. Else a time between the two follows the load
  */
 struct saferring_ring_options {
 	size_t size;
@@ -121,7 +141,44 @@ struct saferring_ring_options {
 	unsigned int completions;
 	unsigned int poll_cpu;
 	unsigned int poll_ms;
+	struct saferring_region *memory;
+	unsigned int batch_min;
+	unsigned int batch_max;
+	uint64_t batch_ns;
+	unsigned int busy_min_ns;
+	unsigned int busy_max_ns;
 };
+
+/**
+ * saferring_ring_memory() - how much memory a ring shares with the kernel
+ * @options: how the ring will be created; @pools and @memory do not matter
+ *
+ * A region in options->memory gets the submission and the completion queue, and
+ * the entries of the ring's groups: 16 bytes for each buffer, their number rounded
+ * up to a power of two and each group to whole pages. So they lie on the node where
+ * the region lies, not on the one where the thread ran that created the ring.
+ * Several rings can have one region, but no pool can have it besides; it is
+ * neither exported nor imported.
+ *
+ * The kernel takes such memory for queues from Linux 6.5 on; before 6.10 each of
+ * the two has to lie in one page, of whatever size. It takes it for groups
+ * wherever it has groups. What cannot be had, or finds no room, lies elsewhere,
+ * and saferring_ring_info() and saferring_group_info() say why; unless
+ * SAFERRING_RING_REQUIRE_MEMORY is set, which makes the call fail.
+ *
+ * The region outlives the ring: destroying, revoking and exporting it are refused
+ * before. The kernel lets go of a closed ring some time later and does not tell
+ * when, so what a ring had of a region is not used again as long as the region
+ * lives. To create rings for ever, create a region for each.
+ *
+ * Any thread may call it.
+ *
+ * Return: bytes for the queues, which is the least that a region for this one ring
+ * must have, or 0: depth or completions are out of range.
+ */
+SAFERRING_API size_t
+saferring_ring_memory(const struct saferring_ring_options *options)
+	SAFERRING_NONNULL(1) SAFERRING_MUST_CHECK;
 
 /**
  * saferring_ring_create() - create a ring
@@ -147,16 +204,19 @@ struct saferring_ring_options {
  * Any thread may call it.
  *
  * Return: 0, or
- * -EINVAL: depth, flags or pools are out of range, or a pool appears twice;
- * -ESTALE: a region of a pool was revoked;
+ * -EINVAL: depth, flags, pools or bounds are out of range, or a pool appears
+ * twice;
+ * -ESTALE: a region of a pool, or for its memory, was revoked;
+ * -EBUSY: a pool has the region for its memory;
  * -ENOSYS: with REQUIRE_URING: there is no io_uring in this kernel;
  * -EPERM: with REQUIRE_URING: io_uring is forbidden to this process;
  * -EAGAIN: threads could not be started;
  * -ENOMEM: out of memory, or with REQUIRE_FIXED RLIMIT_MEMLOCK is too small: the
  * detail tells needed and allowed bytes and the cure;
- * -EOPNOTSUPP, -EFAULT: with REQUIRE_FIXED: the kernel does not take this memory;
+ * -EOPNOTSUPP, -EFAULT: with REQUIRE_FIXED or REQUIRE_MEMORY: the kernel does not
+ * take this memory;
  * -EMFILE, -ENFILE: out of file descriptors;
- * -EOWNERDEAD: a pool belongs to the parent process.
+ * -EOWNERDEAD: a pool or the region belongs to the parent process.
  */
 SAFERRING_API int
 saferring_ring_create(const struct saferring_ring_options *options,
@@ -402,6 +462,9 @@ saferring_ring_reap(struct saferring_ring *ring,
  * @min: how many to wait for; cut to @max and to what is queued and in flight
  * @timeout_ns: how long to wait at most, in nanoseconds, or SAFERRING_FOREVER
  *
+ * A ring whose options have a batch_max may wait for more than @min, for up to
+ * batch_ns nanoseconds.
+ *
  * Return: number of completions, which is less than @min after a timeout;
  * -EINTR: a signal came before there was any completion;
  * -EINVAL: @max is 0;
@@ -455,6 +518,12 @@ enum saferring_engine {
  *	ring
  * @engine: enum saferring_engine
  * @engine_reason: why that is not io_uring, or ""; valid as long as the ring
+ * @memory: 1 if its queues lie in the region that it was created with
+ * @memory_reason: why not, or ""; valid as long as the ring
+ * @memory_bytes: bytes that queues and groups have of that region
+ * @batch: completions that a wait gathers now, or 0 if that does not follow the
+ *	load
+ * @busy_ns: nanoseconds that a wait looks for completions now, before it sleeps
  */
 struct saferring_ring_info {
 	size_t size;
@@ -472,6 +541,11 @@ struct saferring_ring_info {
 	const char *setup;
 	int engine;
 	const char *engine_reason;
+	int memory;
+	const char *memory_reason;
+	uint64_t memory_bytes;
+	unsigned int batch;
+	unsigned int busy_ns;
 };
 
 /**

@@ -18,8 +18,11 @@
 
 struct evidence *evidence;
 
-static const struct misuse *const corpus[] = { handle_misuses, limit_misuses,
-					       damage_misuses, stray_misuses };
+static const struct misuse *const corpus[] = {
+	handle_misuses, operation_misuses, group_misuses,
+	batch_misuses,	adoption_misuses,  gone_misuses,
+	limit_misuses,	damage_misuses,	   stray_misuses,
+};
 static const char *const depth_names[] = { "default", "fast", "full", "trap" };
 static char self[4096];
 

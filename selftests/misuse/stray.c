@@ -5,8 +5,6 @@
  */
 #include "misuse.h"
 
-#define CASE(name) static void name(struct scene *s)
-
 /*
  * What is in flight can be made inaccessible if the kernel has the pages, and
  * needs no address. Exit status 4 is for what cannot be tried.

@@ -89,8 +89,9 @@ struct saferring_pool *make_pool(struct saferring_region *region, size_t count,
 	return pool;
 }
 
-struct saferring_ring *make_ring(struct saferring_pool *pool,
-				 unsigned int depth, unsigned int flags)
+static struct saferring_ring *ring_of(struct saferring_pool *pool,
+				      unsigned int depth, unsigned int flags,
+				      struct saferring_region *memory)
 {
 	struct saferring_ring_options options;
 	struct saferring_ring *ring;
@@ -101,8 +102,15 @@ struct saferring_ring *make_ring(struct saferring_pool *pool,
 	options.pool_count = 1;
 	options.flags = flags;
 	options.name = "main";
+	options.memory = memory;
 	must(saferring_ring_create(&options, &ring), "ring_create");
 	return ring;
+}
+
+struct saferring_ring *make_ring(struct saferring_pool *pool,
+				 unsigned int depth, unsigned int flags)
+{
+	return ring_of(pool, depth, flags, NULL);
 }
 
 int depth_of(const struct saferring_pool *pool)
@@ -130,8 +138,11 @@ struct stage *stage_up(size_t count, unsigned int depth, unsigned int flags)
 	stage->region = make_region(stage->device, REGION_SIZE);
 	stage->pool = make_pool(stage->region, count,
 				flags & STAGE_UNCACHED ? -1 : 0, "input");
+	if (flags & STAGE_PLACED)
+		stage->memory = make_region(stage->device, REGION_SIZE);
 	if (flags & STAGE_RING)
-		stage->ring = make_ring(stage->pool, depth, ring_flags);
+		stage->ring = ring_of(stage->pool, depth, ring_flags,
+				      stage->memory);
 	return stage;
 }
 
@@ -140,6 +151,7 @@ void stage_down(struct stage *stage)
 	assert_int_equal(saferring_ring_destroy(stage->ring, DESTROY_MS), 0);
 	must(saferring_pool_destroy(stage->pool), "pool_destroy");
 	drop_region(stage->region);
+	drop_region(stage->memory);
 	must(saferring_device_close(stage->device), "device_close");
 	free(stage);
 }

@@ -31,12 +31,15 @@ struct stage {
 	struct saferring_region *region;
 	struct saferring_pool *pool;
 	struct saferring_ring *ring;
+	struct saferring_region *memory;
 };
 
 /* Bits for stage_up(). */
 #define STAGE_RING    (1U << 0)
 #define STAGE_UNFIXED (1U << 1)
 #define STAGE_UNCACHED (1U << 2)
+/* The ring's own memory lies in a region, where the kernel takes that. */
+#define STAGE_PLACED (1U << 3)
 
 struct stage *stage_up(size_t count, unsigned int depth, unsigned int flags);
 void stage_down(struct stage *stage);

@@ -283,6 +283,33 @@ static void a_link_is_broken_by_a_failure(void **state)
 	close(fd);
 }
 
+static void a_cancellation_is_no_part_of_the_programs_chain(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_completion c;
+	int one[2], two[2];
+	uint64_t name;
+
+	assert_int_equal(pipe2(one, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(two, O_CLOEXEC), 0);
+	name = hang(stage, one[0], 1);
+	submit(stage, 1);
+	/* What is queued last is linked to what the program queues later. */
+	hang(stage, two[0], 2);
+	assert_int_equal(saferring_ring_modify(stage->ring, SAFERRING_LINK), 0);
+	assert_int_equal(saferring_ring_drop(stage->ring, name), 0);
+	submit(stage, 1);
+	assert_int_equal(saferring_ring_wait(stage->ring, &c, 1, 1, 200000000),
+			 0);
+	assert_int_equal(pool_stats(stage).in_flight, 1);
+	assert_int_equal(write(two[1], "12345678", 8), 8);
+	expect(stage->ring, 2, 8);
+	close(one[0]);
+	close(one[1]);
+	close(two[0]);
+	close(two[1]);
+}
+
 static void what_is_linked_to_a_dropped_operation_is_cancelled(void **state)
 {
 	struct stage *stage = *state;
@@ -431,6 +458,7 @@ int main(void)
 		T(a_dropped_operation_that_was_withdrawn_is_not_heard_of),
 		T(dropping_works_with_a_full_queue),
 		T(a_link_is_broken_by_a_failure),
+		T(a_cancellation_is_no_part_of_the_programs_chain),
 		T(what_is_linked_to_a_dropped_operation_is_cancelled),
 		T(modifying_wants_known_flags_and_something_queued),
 		T(a_message_arrives_as_a_foreign_completion),

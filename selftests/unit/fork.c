@@ -278,6 +278,34 @@ static void a_child_can_have_its_own_whatever_others_were_doing(void **state)
 	pthread_join(bustle.thread[1], NULL);
 }
 
+static void *set_reports(void *argument)
+{
+	struct bustle *bustle = argument;
+
+	while (goes_on(bustle))
+		saferring_report_set(NULL, NULL);
+	return NULL;
+}
+
+static void sets_its_report(void *argument)
+{
+	(void)argument;
+	saferring_report_set(saferring_report_stderr, NULL);
+}
+
+static void a_child_has_reports_whatever_others_were_doing(void **state)
+{
+	struct inheritance *from = *state;
+	struct bustle bustle = { .stage = from->stage };
+	unsigned int round;
+
+	pthread_create(&bustle.thread[0], NULL, set_reports, &bustle);
+	for (round = 0; round < 100; round++)
+		in_child(sets_its_report, from);
+	__atomic_store_n(&bustle.stop, true, __ATOMIC_RELAXED);
+	pthread_join(bustle.thread[0], NULL);
+}
+
 /* ---- what is in flight when one forks ---- */
 
 /* What the child does with the fork's other end of the socket. */
@@ -393,6 +421,7 @@ int main(void)
 		T(a_child_can_have_its_own),
 		T(a_child_that_was_not_made_by_fork_is_told_too),
 		T(a_child_can_have_its_own_whatever_others_were_doing),
+		T(a_child_has_reports_whatever_others_were_doing),
 		T(what_is_in_flight_does_not_notice_a_child),
 		T(a_ring_that_is_readable_after_a_fork_has_something),
 		T(nothing_is_left_open_to_another_program),

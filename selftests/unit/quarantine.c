@@ -120,12 +120,49 @@ static void destroying_the_pool_takes_the_quarantined_back(void **state)
 	close(pair[1]);
 }
 
+/* With its ring, a group's buffers are nobody's, and the memory of both stays. */
+static void a_ring_in_quarantine_keeps_its_region_and_its_group(void **state)
+{
+	struct stage *stage = stage_up(4, 8, STAGE_RING | STAGE_PLACED);
+	struct saferring_group *group;
+	int pair[2], fd, error;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    pair),
+			 0);
+	error = saferring_group_create(stage->ring, stage->pool, 2, 0, &group);
+	if (error)
+		print_message("# %s\n", saferring_error_last()->what);
+	assert_int_equal(saferring_ring_read(stage->ring, pair[0],
+					     get(stage->pool), 0, 8, -1, 0),
+			 0);
+	assert_int_equal(saferring_ring_submit(stage->ring), 1);
+	fd = fd_of(stage);
+	assert_int_equal(saferring_ring_destroy(stage->ring, 20), 1);
+	stage->ring = NULL;
+	assert_int_equal(stats_of(stage).quarantined, error ? 1 : 3);
+	assert_int_equal(stats_of(stage).available, error ? 3 : 1);
+	assert_int_equal(saferring_region_destroy(stage->memory, 0, 0), -EBUSY);
+	assert_int_equal(saferring_region_revoke(stage->memory), -EBUSY);
+
+	assert_int_equal(write(pair[1], "12345678", 8), 8);
+	wait_for_end(fd);
+	assert_int_equal(saferring_quarantine_reap(), 0);
+	assert_int_equal(stats_of(stage).quarantined, 0);
+	assert_all_back(stage->pool);
+	stage_down(stage);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
 		T(what_does_not_come_back_is_quarantined_until_it_does),
 		T(destroying_the_pool_takes_the_quarantined_back),
+		T(a_ring_in_quarantine_keeps_its_region_and_its_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

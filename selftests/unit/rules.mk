@@ -12,10 +12,11 @@ UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 
 # Those with rings do their tests once more, on the engine that stands in for
 # io_uring: the program's name tells it.
-UNIT_ON_THREADS := $(addprefix $(UNIT_DIR)/, \
-		     $(addsuffix -threads,batch buffer cancel control error file \
-			       fork group model overflow quarantine ring \
-			       signals socket threads transfer wait warm))
+UNIT_WITH_RINGS := \
+	adapt_ring batch buffer cancel control error file fork group many \
+	model overflow placed_group quarantine ring signals socket threads \
+	transfer wait warm
+UNIT_ON_THREADS := $(UNIT_WITH_RINGS:%=$(UNIT_DIR)/%-threads)
 UNIT_TESTS += $(UNIT_ON_THREADS)
 
 # By test: the functions that it replaces.
@@ -39,7 +40,7 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
-		$(filter %.c %.a,$^) \
+		$(filter %.c,$^) $(filter %.a,$^) \
 		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) $(UNIT_LIBS_$*) -lcmocka $(LIB_LIBS)
 
 # What else they are made of.
@@ -49,6 +50,8 @@ $(filter $(UNIT_DIR)/module%,$(UNIT_TESTS)): selftests/unit/fake.c \
 					     selftests/unit/fake.h
 $(UNIT_DIR)/ring $(UNIT_DIR)/transfer: selftests/unit/reading.c \
 				       selftests/unit/reading.h
+$(UNIT_DIR)/model: $(wildcard selftests/unit/model/*.c) \
+		   selftests/unit/model/model.h
 
 $(UNIT_ON_THREADS): %-threads: %
 	$(Q)ln -f $< $@

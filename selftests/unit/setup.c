@@ -367,6 +367,29 @@ static void completions_beyond_the_room_are_not_lost(void **state)
 	close(ends[1]);
 }
 
+/* Its thread may find both submissions at once. */
+static void with_sqpoll_a_chain_ends_with_its_submission(void **state)
+{
+	struct stage *stage = *state;
+	int round;
+
+	need_ring(stage, SAFERRING_RING_SQPOLL);
+	for (round = 0; round < 2000; round++) {
+		assert_int_equal(saferring_ring_read(stage->ring, -1,
+						     get(stage->pool), 0, 8, 0,
+						     1),
+				 0);
+		assert_int_equal(saferring_ring_modify(stage->ring,
+						       SAFERRING_LINK),
+				 0);
+		assert_int_equal(saferring_ring_submit(stage->ring), 1);
+		assert_int_equal(saferring_ring_nop(stage->ring, 2), 0);
+		assert_int_equal(saferring_ring_submit(stage->ring), 1);
+		expect(stage->ring, 1, -EBADF);
+		expect(stage->ring, 2, 0);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -381,6 +404,7 @@ int main(void)
 		T(an_nvme_command_reads_what_is_on_the_disk),
 		T(room_for_completions_has_limits),
 		T(completions_beyond_the_room_are_not_lost),
+		T(with_sqpoll_a_chain_ends_with_its_submission),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ enum plant {
 };
 
 static struct stage *stage;
+static unsigned int placed;
 static int zero;
 static char *fresh;
 static unsigned int word;
@@ -123,7 +124,7 @@ static int up(void **state)
 	(void)state;
 	if (INSTRUMENTED)
 		return 0;
-	stage = stage_up(0, 2 * BATCH, STAGE_RING);
+	stage = stage_up(0, 2 * BATCH, STAGE_RING | placed);
 	zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	fresh = mmap(NULL, 64 << 12, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -133,9 +134,17 @@ static int up(void **state)
 	return 0;
 }
 
+/* It is the same for a ring whose queues lie in a region. */
+static int up_placed(void **state)
+{
+	placed = STAGE_PLACED;
+	return up(state);
+}
+
 static int down(void **state)
 {
 	(void)state;
+	placed = 0;
 	if (INSTRUMENTED)
 		return 0;
 	close(zero);
@@ -262,7 +271,7 @@ static pid_t start_watched(enum plant plant)
 	assert_true(child >= 0);
 	if (!child) {
 		alarm(60);
-		stage = stage_up(0, 2 * BATCH, STAGE_RING);
+		stage = stage_up(0, 2 * BATCH, STAGE_RING | placed);
 		warm_up();
 		watched(plant);
 	}
@@ -437,11 +446,17 @@ static void no_locked_instruction_is_executed(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+#define P(name)                                                                \
+	{ #name "_of_a_placed_ring", name, up_placed, down, NULL }
 	const struct CMUnitTest tests[] = {
 		T(nothing_is_allocated),
 		T(no_page_fault_is_taken),
 		T(no_system_call_but_io_uring_enter_is_made),
 		T(no_locked_instruction_is_executed),
+		P(nothing_is_allocated),
+		P(no_page_fault_is_taken),
+		P(no_system_call_but_io_uring_enter_is_made),
+		P(no_locked_instruction_is_executed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  *	files.c		which files, and how they are opened
  *	memory.c	device, region, pool and ring: the library is set up here
  *	pipeline.c	the work: reads, digests, writes, many in flight
+ *	stream.c	a file while it is in work, stream.h is between these two
  *	misuse.c	what the library answers to three mistakes
  *	progress.c	something to look at meanwhile
  *	report.c	the results for people

@@ -15,76 +15,14 @@
  * one buffer at least as long as it has something to read, so that none starves.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <openssl/evp.h>
 
-#include "nvme_checksum.h"
+#include "stream.h"
 
 /* Each has two descriptors at most, far from the usual limit of 1024. */
 #define STREAMS_MAX	128
 #define BATCH		64
-
-struct stream;
-
-/**
- * struct chunk - a piece of a file, in a buffer
- * @stream: the file that it belongs to
- * @next: next one of that file, or next idle one
- * @buffer: current handle of its buffer; stale while an operation has it
- * @offset: where in the file it begins
- * @length: bytes of the file in it
- * @moved: bytes of those that are read, then written
- * @writing: its operation is a write
- * @direct: its operation was started with O_DIRECT
- * @ready: it is read completely
- */
-struct chunk {
-	struct stream *stream;
-	struct chunk *next;
-	saferring_buffer buffer;
-	uint64_t offset;
-	uint32_t length;
-	uint32_t moved;
-	bool writing;
-	bool direct;
-	bool ready;
-};
-
-/**
- * struct stream - a file while it is in work
- * @file: the file
- * @digest: what was hashed so far
- * @before: the file's status when it was opened
- * @in: descriptor to read from
- * @out: descriptor of the copy, or -1
- * @in_direct: @in has O_DIRECT
- * @out_direct: @out has O_DIRECT
- * @size: bytes to read
- * @next_offset: where the next chunk begins
- * @started: no more chunks of it are to be started
- * @busy: its chunks that have a buffer
- * @head: first chunk that is not hashed yet
- * @tail: last one
- */
-struct stream {
-	struct file *file;
-	EVP_MD_CTX *digest;
-	struct stat before;
-	int in;
-	int out;
-	bool in_direct;
-	bool out_direct;
-	uint64_t size;
-	uint64_t next_offset;
-	bool started;
-	unsigned int busy;
-	struct chunk *head;
-	struct chunk *tail;
-};
 
 /**
  * struct pipeline - a pass in the making
@@ -122,183 +60,24 @@ struct pipeline {
 	int error;
 };
 
-/* --- streams: beginning and ending a file */
+/* --- streams: files in work */
 
-static void fail_open(struct file *file, const char *path, int error)
-{
-	if (path == file->path)
-		file_fail(file, "cannot be opened: %s", strerror(-error));
-	else
-		file_fail(file, "its copy %s cannot be opened: %s", path,
-			  strerror(-error));
-}
-
-static bool is_direct(int fd)
-{
-	return fcntl(fd, F_GETFL) & O_DIRECT;
-}
-
-static int open_input(struct stream *stream, const char *path)
-{
-	struct file *file = stream->file;
-
-	stream->in = file_open(file, path, O_RDONLY);
-	if (stream->in < 0) {
-		fail_open(file, path, stream->in);
-		return stream->in;
-	}
-	stream->in_direct = is_direct(stream->in);
-	if (fstat(stream->in, &stream->before)) {
-		fail_open(file, path, -errno);
-		return -EIO;
-	}
-	if (!S_ISREG(stream->before.st_mode)) {
-		file_fail(file, "it is no regular file any more");
-		return -EINVAL;
-	}
-	stream->size = stream->before.st_size;
-	return 0;
-}
-
-static int open_output(struct stream *stream, const char *path)
-{
-	stream->out = file_open(stream->file, path,
-				O_WRONLY | O_CREAT | O_TRUNC);
-	if (stream->out < 0) {
-		fail_open(stream->file, path, stream->out);
-		return stream->out;
-	}
-	stream->out_direct = is_direct(stream->out);
-	return 0;
-}
-
-static int open_stream(const struct pipeline *p, struct stream *stream,
-		       size_t index)
-{
-	char *copy = NULL;
-	int error;
-
-	if (p->pass->kind != PASS_READ)
-		copy = file_copy_path(p->list, index);
-	if (p->pass->kind == PASS_VERIFY) {
-		error = open_input(stream, copy);
-	} else {
-		error = open_input(stream, stream->file->path);
-		if (!error && copy)
-			error = open_output(stream, copy);
-	}
-	free(copy);
-	return error;
-}
-
-static void free_stream(struct pipeline *p, struct stream *stream)
-{
-	if (stream->in >= 0)
-		close(stream->in);
-	if (stream->out >= 0)
-		close(stream->out);
-	EVP_MD_CTX_free(stream->digest);
-	free(stream);
-	p->streams--;
-}
-
-/* Begins with a file. Returns NULL if that fails, which is noted in the file. */
 static struct stream *new_stream(struct pipeline *p, size_t index)
 {
-	struct stream *stream = calloc(1, sizeof(*stream));
-	struct file *file = &p->list->file[index];
+	struct stream *stream = stream_open(p->list, index, p->pass->kind);
 
-	if (!stream) {
-		file_fail(file, "out of memory");
+	if (!stream)
 		return NULL;
-	}
 	p->streams++;
 	if (p->streams > p->pass->files_peak)
 		p->pass->files_peak = p->streams;
-	stream->file = file;
-	stream->in = -1;
-	stream->out = -1;
-	stream->digest = EVP_MD_CTX_new();
-	if (!stream->digest ||
-	    !EVP_DigestInit_ex(stream->digest, EVP_sha256(), NULL)) {
-		file_fail(file, "OpenSSL has no SHA-256 here");
-	} else if (!open_stream(p, stream, index)) {
-		return stream;
-	}
-	free_stream(p, stream);
-	return NULL;
-}
-
-/* The digest is of one state of the file, or it is of none at all. */
-static void check_unchanged(struct stream *stream)
-{
-	const struct stat *before = &stream->before;
-	struct stat after;
-
-	if (fstat(stream->in, &after))
-		file_fail(stream->file, "fstat: %s", strerror(errno));
-	else if (after.st_size != before->st_size)
-		file_fail(stream->file, "it changed while it was read: it had "
-			  "%lld bytes, and has %lld now",
-			  (long long)before->st_size,
-			  (long long)after.st_size);
-	else if (after.st_mtim.tv_sec != before->st_mtim.tv_sec ||
-		 after.st_mtim.tv_nsec != before->st_mtim.tv_nsec)
-		file_fail(stream->file, "it changed while it was read");
-}
-
-/* Whole blocks were written; the file ends inside the last of them. */
-static void cut_copy(struct stream *stream)
-{
-	if (ftruncate(stream->out, stream->size))
-		file_fail(stream->file, "its copy cannot be cut to size: %s",
-			  strerror(errno));
-}
-
-static void take_digest(struct stream *stream)
-{
-	struct file *file = stream->file;
-
-	if (!EVP_DigestFinal_ex(stream->digest, file->digest, NULL)) {
-		file_fail(file, "OpenSSL could not hash it");
-		return;
-	}
-	file->size = stream->size;
-	file->hashed = true;
-}
-
-static void compare_digest(struct stream *stream)
-{
-	unsigned char digest[DIGEST_BYTES];
-	struct file *file = stream->file;
-
-	if (!EVP_DigestFinal_ex(stream->digest, digest, NULL))
-		file_fail(file, "OpenSSL could not hash its copy");
-	else if (stream->size != file->size)
-		file_fail(file, "its copy has %llu bytes instead of %llu",
-			  (unsigned long long)stream->size,
-			  (unsigned long long)file->size);
-	else if (memcmp(digest, file->digest, DIGEST_BYTES))
-		file_fail(file, "its copy has another digest");
-	else
-		file->verified = true;
+	return stream;
 }
 
 static void end_stream(struct pipeline *p, struct stream *stream)
 {
-	struct file *file = stream->file;
-
-	if (!file->error)
-		check_unchanged(stream);
-	if (!file->error && stream->out >= 0)
-		cut_copy(stream);
-	if (!file->error && p->pass->kind == PASS_VERIFY)
-		compare_digest(stream);
-	else if (!file->error)
-		take_digest(stream);
-	if (!file->error)
-		p->pass->files++;
-	free_stream(p, stream);
+	p->streams--;
+	stream_end(stream, p->pass);
 }
 
 /* --- chunks: a buffer of a file */
@@ -334,26 +113,6 @@ static void drop_chunk(struct pipeline *p, struct chunk *chunk)
 	stream->busy--;
 	if (!stream->busy && stream->started)
 		end_stream(p, stream);
-}
-
-static void append_chunk(struct stream *stream, struct chunk *chunk)
-{
-	if (stream->tail)
-		stream->tail->next = chunk;
-	else
-		stream->head = chunk;
-	stream->tail = chunk;
-}
-
-static struct chunk *pop_chunk(struct stream *stream)
-{
-	struct chunk *chunk = stream->head;
-
-	stream->head = chunk->next;
-	if (!stream->head)
-		stream->tail = NULL;
-	chunk->next = NULL;
-	return chunk;
 }
 
 /*
@@ -434,7 +193,7 @@ static void advance(struct pipeline *p, struct stream *stream)
 	do {
 		if (!stream->head || !stream->head->ready)
 			return;
-		chunk = pop_chunk(stream);
+		chunk = stream_pop(stream);
 		more = stream->head;
 		if (stream->file->error)
 			drop_chunk(p, chunk);
@@ -614,7 +373,7 @@ static void start_chunk(struct pipeline *p, struct chunk *chunk)
 	chunk->ready = false;
 	stream->next_offset += chunk->length;
 	stream->busy++;
-	append_chunk(stream, chunk);
+	stream_append(stream, chunk);
 	start_read(p, chunk);
 }
 
@@ -663,7 +422,7 @@ static void abandon(struct pipeline *p, unsigned int chunks)
 			continue;
 		file_fail(stream->file, "not finished");
 		if (!--stream->busy && stream->started)
-			free_stream(p, stream);
+			stream_free(stream);
 	}
 }
 
