@@ -112,13 +112,16 @@ CASE(put_of_the_handle_that_was_provided_after_it_was_filled)
 	saferring_buffer b = take(s);
 	int ends[2];
 
-	skip_unless(!saferring_group_create(s->ring, s->pool, 1, 0, &group));
+	/* On older kernels a reception ends that has filled the last buffer. */
+	skip_unless(!saferring_group_create(s->ring, s->pool, 2, 0, &group));
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	MUST(saferring_ring_recv_multishot(s->ring, ends[0], group, 0, 0));
 	MUST(write(ends[1], "x", 1));
 	MUST(saferring_ring_wait(s->ring, &done, 1, 1, SAFERRING_FOREVER) - 1);
 	MUST(saferring_group_provide(group, b));
 	MUST(write(ends[1], "y", 1));
+	MUST(saferring_ring_wait(s->ring, &done, 1, 1, SAFERRING_FOREVER) - 1);
+	MUST(write(ends[1], "z", 1));
 	MUST(saferring_ring_wait(s->ring, &done, 1, 1, SAFERRING_FOREVER) - 1);
 	MUST(saferring_buffer_index(s->pool, done.buffer) ==
 			     saferring_buffer_index(s->pool, b) ?
