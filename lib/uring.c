@@ -397,7 +397,7 @@ void sr_uring_let_start(struct saferring_ring *ring)
 	ring->let_start = false;
 	if (ring->engine)
 		return;
-	ring->stats.enters++;
+	saferring_word_add(&ring->stats->enters, 1);
 	io_uring_get_events(&ring->uring);
 }
 
