@@ -328,10 +328,14 @@ static int count(void)
 int main(int argc, char **argv)
 {
 	const struct misuse *misuse;
+	const char *end = strrchr(argv[0], '-');
 	int number = 0, failed = 0;
 	size_t group;
 
 	unsetenv("SAFERRING_CHECK");
+	/* Under a name that ends so it is all without io_uring. */
+	if (end && !strcmp(end, "-threads"))
+		setenv("SAFERRING_ENGINE", "threads", 1);
 	evidence = mmap(NULL, sizeof(*evidence), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (evidence == MAP_FAILED ||
