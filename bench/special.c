@@ -19,6 +19,7 @@ const struct special special_rows[] = {
 	{ "numa.placement", "whether memory lies on the node asked for",
 	  numa_placement },
 	{ "numa.speed", "near memory beside far memory", numa_speed },
+	{ "whole", "instructions of whole operations, kernel included", whole },
 	{ "latency", "percentiles of single operations", latency },
 	{ 0 },
 };

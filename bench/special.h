@@ -17,10 +17,15 @@ void registration(void);	/* registration.c */
 void numa_placement(void);	/* numa.c */
 void numa_speed(void);
 void latency(void);		/* latency.c */
+void whole(void);		/* whole.c */
 
 /* Rows of micro.c and macro.c with something varied. */
 struct row micro_check_row(unsigned int buffers, unsigned int regions);
 struct row macro_life_row(void);
+/* READ_FIXED from null_blk; and READ into memory of malloc's, on its state. */
+struct row macro_disk_row(size_t size, unsigned int depth, int backend,
+			  bool each);
+void macro_plain_twin(void *state, uint64_t calls);
 
 struct saferring_pool;
 
