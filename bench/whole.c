@@ -196,7 +196,7 @@ static void ask(const struct question *question)
 				 reason);
 }
 
-void whole(void)
+void whole_operations(void)
 {
 	size_t i;
 
