@@ -28,6 +28,9 @@
 #endif
 
 #define MACRO_DEPTH_MAX 128U
+#define NULL_DISK	"/dev/nullb0"
+/* Of the memory that rows on a backend of their own lie in. */
+#define WHOLE_BYTES (64UL << 20)
 /* Buffers of a pool that rows take them from. */
 #define POOLED 1024U
 
@@ -399,13 +402,22 @@ static void macro_down(void *state)
 
 static void *life_up(const struct row *row);
 
+/* A region of huge pages wants to be large; the module's small ones are not. */
+static size_t buffers_of(const struct row *row)
+{
+	if (row->setup == life_up)
+		return POOLED;
+	return row->backend ? WHOLE_BYTES / row->size : row->depth;
+}
+
 static struct macro *macro_make(const struct row *row, int fd)
 {
 	const struct stage_plan plan = {
-		.buffers = row->setup == life_up ? POOLED : row->depth,
+		.buffers = buffers_of(row),
 		.buffer_size = row->size,
 		.depth = row->depth,
 		.flags = row->flags,
+		.backend = row->backend,
 	};
 	struct macro *macro = calloc(1, sizeof(*macro));
 
@@ -484,14 +496,11 @@ static void *cache_up(const struct row *row)
 	return fd < 0 ? NULL : hold(macro_make(row, fd));
 }
 
-static void *direct_up(const struct row *row)
+/* With memory for the twin that registers nothing. */
+static void *plain_up(const struct row *row, int fd)
 {
-	const int fd = file_make(row->size * row->depth, O_DIRECT);
-	struct macro *macro;
+	struct macro *macro = hold(macro_make(row, fd));
 
-	if (fd < 0)
-		return NULL;
-	macro = hold(macro_make(row, fd));
 	if (!macro)
 		return NULL;
 	macro->plain = aligned_alloc(4096, row->size * row->depth);
@@ -502,6 +511,24 @@ static void *direct_up(const struct row *row)
 	}
 	memset(macro->plain, 1, row->size * row->depth);
 	return macro;
+}
+
+static void *direct_up(const struct row *row)
+{
+	const int fd = file_make(row->size * row->depth, O_DIRECT);
+
+	return fd < 0 ? NULL : plain_up(row, fd);
+}
+
+/* A block device that touches no data. */
+static void *disk_up(const struct row *row)
+{
+	const int fd = open(NULL_DISK, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0)
+		return row_skip("%s: %s (modprobe null_blk queue_mode=2 irqmode=0)",
+				NULL_DISK, strerror(errno));
+	return plain_up(row, fd);
 }
 
 #define MACRO(up, verb, bytes, many)                                           \
@@ -680,4 +707,26 @@ struct row macro_life_row(void)
 	while (row->setup != life_up)
 		row++;
 	return *row;
+}
+
+struct row macro_disk_row(size_t size, unsigned int depth, int backend,
+			  bool each)
+{
+	return (struct row){
+		.name = "disk",
+		.group = "whole",
+		.setup = disk_up,
+		.teardown = macro_down,
+		.run_subject = each ? each_read_subject : read_subject,
+		.run_twin = read_twin,
+		.per = depth,
+		.size = size,
+		.depth = depth,
+		.backend = backend,
+	};
+}
+
+void macro_plain_twin(void *state, uint64_t calls)
+{
+	plain_twin(state, calls);
 }

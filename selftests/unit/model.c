@@ -209,14 +209,16 @@ static uint64_t tell(void)
 
 	for (number = 0; number < SAFERRING_OPERATIONS; number++)
 		done += world.done[number];
-	print_message("# %llu completed, %llu of them sent without a copy, %llu packets, %llu in parts of buffers\n",
+	print_message("# %llu completed, %llu of them sent without a copy\n",
 		      (unsigned long long)done,
-		      COUNT(done[SAFERRING_OPERATION_SEND_ZC]),
+		      COUNT(done[SAFERRING_OPERATION_SEND_ZC]));
+	print_message("# %llu packets, %llu in parts of buffers\n",
 		      COUNT(done[SAFERRING_OPERATION_RECV_MULTISHOT]),
 		      COUNT(partial));
-	print_message("# %llu cancelled, %llu rings destroyed, %llu placed, %llu groups destroyed, %llu refused\n",
-		      COUNT(cancelled), COUNT(destroyed), COUNT(placed),
-		      COUNT(groups), COUNT(refused));
+	print_message("# %llu rings destroyed, %llu placed, %llu groups destroyed\n",
+		      COUNT(destroyed), COUNT(placed), COUNT(groups));
+	print_message("# %llu cancelled, %llu refused\n", COUNT(cancelled),
+		      COUNT(refused));
 	print_message("# %llu batches, %llu links, %llu circles, %llu cut short by a failure\n",
 		      COUNT(batches), COUNT(links), COUNT(circles),
 		      COUNT(cut));
