@@ -23,6 +23,7 @@ static const struct misuse *const corpus[] = {
 	batch_misuses,	adoption_misuses,  gone_misuses,
 	limit_misuses,	damage_misuses,	   stray_misuses,
 };
+
 static const char *const depth_names[] = { "default", "fast", "full", "trap" };
 static char self[4096];
 

@@ -207,12 +207,12 @@ static uint64_t tell(void)
 
 	for (number = 0; number < SAFERRING_OPERATIONS; number++)
 		done += world.done[number];
-	print_message("# %llu completed, %llu of them sent without a copy, %llu packets, %llu in parts of buffers\n",
+	print_message("# %llu completed, %llu sent without a copy, %llu packets, %llu in parts\n",
 		      (unsigned long long)done,
 		      COUNT(done[SAFERRING_OPERATION_SEND_ZC]),
 		      COUNT(done[SAFERRING_OPERATION_RECV_MULTISHOT]),
 		      COUNT(partial));
-	print_message("# %llu cancelled, %llu rings destroyed, %llu placed, %llu groups destroyed, %llu refused\n",
+	print_message("# %llu cancelled, %llu rings, %llu placed, %llu groups, %llu refused\n",
 		      COUNT(cancelled), COUNT(destroyed), COUNT(placed),
 		      COUNT(groups), COUNT(refused));
 	print_message("# %llu batches, %llu links, %llu circles, %llu cut short by a failure\n",
