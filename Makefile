@@ -19,7 +19,7 @@ CFLAGS ?= -O2 -g
 # What every user-space object is built with, whatever CFLAGS says.
 SR_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	     -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
-	     -fno-strict-aliasing -D_GNU_SOURCE -Iinclude
+	     -D_GNU_SOURCE -Iinclude
 DEPFLAGS = -MMD -MP
 
 # Big things that are the same for every checkout: kernels, sources, images.

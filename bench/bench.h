@@ -129,6 +129,7 @@ struct goal {
  * @depth: operations in flight, or whatever @setup makes of it
  * @flags: of the library's ring
  * @regions: that the buffers lie in, 0 for 1
+ * @backend: enum saferring_backend of the memory, 0 for the best
  * @slice_ns: length of a slice, 0 for the usual
  * @goal: what is to hold
  * @instructions: callgrind counts it, and the gate knows it
@@ -149,6 +150,7 @@ struct row {
 	unsigned int depth;
 	unsigned int flags;
 	unsigned int regions;
+	int backend;
 	unsigned int slice_ns;
 	struct goal goal[GOALS_MAX];
 	bool instructions;

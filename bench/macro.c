@@ -20,7 +20,17 @@
 #define HAVE_NOP 0
 #endif
 
+/* The same of those that queue many operations at once. */
+#if __has_include(<saferring/many.h>)
+#define HAVE_MANY 1
+#else
+#define HAVE_MANY 0
+#endif
+
 #define MACRO_DEPTH_MAX 128U
+#define NULL_DISK	"/dev/nullb0"
+/* Of the memory that rows on a backend of their own lie in. */
+#define WHOLE_BYTES (64UL << 20)
 /* Buffers of a pool that rows take them from. */
 #define POOLED 1024U
 
@@ -66,23 +76,71 @@ static inline void take_done(struct macro *macro, bool keep)
 	}
 }
 
-static void read_subject(void *state, uint64_t calls)
+/* A call for each operation. */
+static __always_inline void
+queue_each(struct macro *macro,
+	   int (*queue)(struct saferring_ring *ring, int fd,
+			saferring_buffer buffer, size_t start, size_t length,
+			uint64_t offset, uint64_t user_data))
 {
-	struct macro *macro = state;
 	unsigned int i;
 	int error;
 
+	for (i = 0; i < macro->depth; i++) {
+		error = queue(macro->stage.ring, macro->fd, macro->handle[i], 0,
+			      macro->size, i * (uint64_t)macro->size, i);
+		if (SAFERRING_UNLIKELY(error))
+			row_error(error);
+	}
+}
+
+static void each_read_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+
 	while (calls--) {
-		for (i = 0; i < macro->depth; i++) {
-			error = saferring_ring_read(macro->stage.ring,
-						    macro->fd,
-						    macro->handle[i], 0,
-						    macro->size,
-						    i * (uint64_t)macro->size,
-						    i);
-			if (SAFERRING_UNLIKELY(error))
-				row_error(error);
-		}
+		queue_each(macro, saferring_ring_read);
+		take_done(macro, true);
+	}
+}
+
+static void each_write_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+
+	while (calls--) {
+		queue_each(macro, saferring_ring_write);
+		take_done(macro, true);
+	}
+}
+
+#if HAVE_MANY
+/* A call for all of them. */
+static __always_inline void
+queue_many(struct macro *macro,
+	   int (*queue)(struct saferring_ring *ring,
+			const struct saferring_series *series,
+			const saferring_buffer *buffers, unsigned int count))
+{
+	const struct saferring_series series = {
+		.size = sizeof(series),
+		.fd = macro->fd,
+		.length = macro->size,
+		.distance = macro->size,
+	};
+	const int count = queue(macro->stage.ring, &series, macro->handle,
+				macro->depth);
+
+	if (SAFERRING_UNLIKELY(count != (int)macro->depth))
+		row_error(count < 0 ? count : -EIO);
+}
+
+static void read_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+
+	while (calls--) {
+		queue_many(macro, saferring_ring_read_many);
 		take_done(macro, true);
 	}
 }
@@ -90,26 +148,19 @@ static void read_subject(void *state, uint64_t calls)
 static void write_subject(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
-	unsigned int i;
-	int error;
 
 	while (calls--) {
-		for (i = 0; i < macro->depth; i++) {
-			error = saferring_ring_write(macro->stage.ring,
-						     macro->fd,
-						     macro->handle[i], 0,
-						     macro->size,
-						     i * (uint64_t)macro->size,
-						     i);
-			if (SAFERRING_UNLIKELY(error))
-				row_error(error);
-		}
+		queue_many(macro, saferring_ring_write_many);
 		take_done(macro, true);
 	}
 }
+#else
+#define read_subject  each_read_subject
+#define write_subject each_write_subject
+#endif
 
-/* get, data, submit, completion, put. */
-static void life_subject(void *state, uint64_t calls)
+/* get, data, submit, completion, put, each by a call of its own. */
+static void each_life_subject(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
 	struct saferring_pool *pool = macro->stage.pool;
@@ -133,28 +184,71 @@ static void life_subject(void *state, uint64_t calls)
 	}
 }
 
+#if HAVE_MANY
+/* The same with a call for all of them where there is one. */
+static void life_subject(void *state, uint64_t calls)
+{
+	struct macro *macro = state;
+	struct saferring_pool *pool = macro->stage.pool;
+	const int depth = (int)macro->depth;
+	int i;
+
+	while (calls--) {
+		if (saferring_buffer_get_many(pool, macro->handle,
+					      macro->depth) != depth)
+			row_error(-ENOBUFS);
+		for (i = 0; i < depth; i++)
+			KEEP(saferring_buffer_data(pool, macro->handle[i]));
+		queue_many(macro, saferring_ring_write_many);
+		take_done(macro, true);
+		if (saferring_buffer_put_many(pool, macro->handle,
+					      macro->depth) != depth)
+			row_error(-ESTALE);
+	}
+	memset(macro->handle, 0, sizeof(macro->handle));
+}
+#else
+#define life_subject each_life_subject
+#endif
+
 #if HAVE_NOP
 /* No buffer: what queueing and completing cost by themselves. */
+static void queue_nops(struct macro *macro)
+{
+#if HAVE_MANY
+	const int count = saferring_ring_nop_many(macro->stage.ring,
+						  macro->depth, 0);
+
+	if (SAFERRING_UNLIKELY(count != (int)macro->depth))
+		row_error(count < 0 ? count : -EIO);
+#else
+	unsigned int i;
+	int error;
+
+	for (i = 0; i < macro->depth; i++) {
+		error = saferring_ring_nop(macro->stage.ring, i);
+		if (SAFERRING_UNLIKELY(error))
+			row_error(error);
+	}
+#endif
+}
+
 static void nop_subject(void *state, uint64_t calls)
 {
 	struct macro *macro = state;
-	unsigned int i;
-	int count, error;
+	const struct saferring_completion *done;
+	int count;
 
 	while (calls--) {
-		for (i = 0; i < macro->depth; i++) {
-			error = saferring_ring_nop(macro->stage.ring, i);
-			if (SAFERRING_UNLIKELY(error))
-				row_error(error);
-		}
+		queue_nops(macro);
 		count = saferring_ring_wait(macro->stage.ring, macro->done,
 					    macro->depth, macro->depth,
 					    SAFERRING_FOREVER);
 		if (SAFERRING_UNLIKELY(count != (int)macro->depth))
 			row_error(count < 0 ? count : -EIO);
-		for (i = 0; i < macro->depth; i++)
-			if (SAFERRING_UNLIKELY(macro->done[i].result))
-				row_error(macro->done[i].result);
+		for (done = macro->done; done != &macro->done[count]; done++)
+			if (SAFERRING_UNLIKELY(done->result))
+				row_error(done->result);
 	}
 }
 #endif
@@ -308,13 +402,22 @@ static void macro_down(void *state)
 
 static void *life_up(const struct row *row);
 
+/* A region of huge pages wants to be large; the module's small ones are not. */
+static size_t buffers_of(const struct row *row)
+{
+	if (row->setup == life_up)
+		return POOLED;
+	return row->backend ? WHOLE_BYTES / row->size : row->depth;
+}
+
 static struct macro *macro_make(const struct row *row, int fd)
 {
 	const struct stage_plan plan = {
-		.buffers = row->setup == life_up ? POOLED : row->depth,
+		.buffers = buffers_of(row),
 		.buffer_size = row->size,
 		.depth = row->depth,
 		.flags = row->flags,
+		.backend = row->backend,
 	};
 	struct macro *macro = calloc(1, sizeof(*macro));
 
@@ -393,14 +496,11 @@ static void *cache_up(const struct row *row)
 	return fd < 0 ? NULL : hold(macro_make(row, fd));
 }
 
-static void *direct_up(const struct row *row)
+/* With memory for the twin that registers nothing. */
+static void *plain_up(const struct row *row, int fd)
 {
-	const int fd = file_make(row->size * row->depth, O_DIRECT);
-	struct macro *macro;
+	struct macro *macro = hold(macro_make(row, fd));
 
-	if (fd < 0)
-		return NULL;
-	macro = hold(macro_make(row, fd));
 	if (!macro)
 		return NULL;
 	macro->plain = aligned_alloc(4096, row->size * row->depth);
@@ -413,11 +513,37 @@ static void *direct_up(const struct row *row)
 	return macro;
 }
 
+static void *direct_up(const struct row *row)
+{
+	const int fd = file_make(row->size * row->depth, O_DIRECT);
+
+	return fd < 0 ? NULL : plain_up(row, fd);
+}
+
+/* A block device that touches no data. */
+static void *disk_up(const struct row *row)
+{
+	const int fd = open(NULL_DISK, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0)
+		return row_skip("%s: %s (modprobe null_blk queue_mode=2 irqmode=0)",
+				NULL_DISK, strerror(errno));
+	return plain_up(row, fd);
+}
+
 #define MACRO(up, verb, bytes, many)                                           \
 	.group = "macro", .setup = up, .teardown = macro_down,                 \
 	.run_subject = verb##_subject, .run_twin = verb##_twin,                \
 	.size = (bytes), .depth = (many), .per = (many),                       \
 	.subject = "the library", .twin = "raw batched liburing"
+
+/* The library's side queues each operation by a call of its own. */
+#define EACH(up, verb, bytes, many)                                            \
+	.group = "macro", .setup = up, .teardown = macro_down,                 \
+	.run_subject = each_##verb##_subject, .run_twin = verb##_twin,         \
+	.size = (bytes), .depth = (many), .per = (many),                       \
+	.subject = "the library, a call for each operation",                   \
+	.twin = "raw batched liburing"
 
 const struct row macro_rows[] = {
 #if HAVE_NOP
@@ -437,7 +563,14 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
-		MACRO(null_up, write, 4096, 1),
+		EACH(null_up, write, 4096, 128),
+		.name = "write_null_each.qd128",
+		.about = "the same, a call for each of them",
+		.goal = { { GOAL_RATIO, 1.01 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+	{
+		EACH(null_up, write, 4096, 1),
 		.name = "write_null.qd1",
 		.about = "WRITE_FIXED of 4 KiB to /dev/null, one at a time",
 		.goal = { { GOAL_RATIO, 1.02 } },
@@ -451,7 +584,14 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
-		MACRO(zero_up, read, 4096, 1),
+		EACH(zero_up, read, 4096, 32),
+		.name = "read_zero_each.qd32",
+		.about = "the same, a call for each of them",
+		.goal = { { GOAL_RATIO, 1.02 }, { GOAL_IR_RATIO, 0.9 } },
+		.instructions = true,
+	},
+	{
+		EACH(zero_up, read, 4096, 1),
 		.name = "read_zero.qd1",
 		.about = "READ_FIXED of 4 KiB from /dev/zero, one at a time",
 		.goal = { { GOAL_RATIO, 1.02 } },
@@ -465,6 +605,13 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
+		EACH(life_up, life, 4096, 32),
+		.name = "life_each.qd32",
+		.about = "the same, a call for each of them",
+		.goal = { { GOAL_NS_OVER, 1.5 }, { GOAL_IR_OVER, 32 } },
+		.instructions = true,
+	},
+	{
 		MACRO(cache_up, read, 4096, 32),
 		.name = "cache_4k.qd32",
 		.about = "READ_FIXED of 4 KiB from the page cache, 32 in flight",
@@ -472,7 +619,7 @@ const struct row macro_rows[] = {
 		.instructions = true,
 	},
 	{
-		MACRO(cache_up, read, 4096, 1),
+		EACH(cache_up, read, 4096, 1),
 		.name = "cache_4k.qd1",
 		.about = "READ_FIXED of 4 KiB from the page cache, one at a time",
 		.goal = { { GOAL_RATIO, 1.02 } },
@@ -560,4 +707,26 @@ struct row macro_life_row(void)
 	while (row->setup != life_up)
 		row++;
 	return *row;
+}
+
+struct row macro_disk_row(size_t size, unsigned int depth, int backend,
+			  bool each)
+{
+	return (struct row){
+		.name = "disk",
+		.group = "whole",
+		.setup = disk_up,
+		.teardown = macro_down,
+		.run_subject = each ? each_read_subject : read_subject,
+		.run_twin = read_twin,
+		.per = depth,
+		.size = size,
+		.depth = depth,
+		.backend = backend,
+	};
+}
+
+void macro_plain_twin(void *state, uint64_t calls)
+{
+	plain_twin(state, calls);
 }

@@ -23,13 +23,16 @@
 /**
  * struct instruments - state of a row
  * @atomic: a counter that threads share
+ * @most: the most that it was
  * @values: times of operations as they are found, most of them alike
  */
 struct instruments {
 	saferring_counter counter;
+	saferring_tracker tracker;
 	struct saferring_histogram *histogram;
 	struct saferring_timer timer;
 	uint64_t atomic;
+	uint64_t most;
 	uint64_t bucket[64];
 	uint64_t values[VALUES];
 	uint64_t at;
@@ -57,6 +60,23 @@ static void make_values(struct instruments *instruments)
 			value *= 1 + random_below(&random, 100);
 		instruments->values[i] = value;
 	}
+}
+
+/* The same goes for it as for a counter. */
+static int make_tracker(saferring_tracker *tracker)
+{
+	static saferring_tracker made;
+	struct saferring_metric_options how;
+	int error = 0;
+
+	SAFERRING_OPTIONS_INIT(&how);
+	how.name = "bench_bytes";
+	how.unit = "bytes";
+	how.help = "Bytes that the bench has in use.";
+	if (!made.word)
+		error = saferring_tracker_create(&how, &made);
+	*tracker = made;
+	return error;
 }
 
 /* A counter lives as long as the process: all rounds have the same. */
@@ -92,6 +112,7 @@ static void *instruments_make(int timing)
 	saferring_histogram_reset(instruments->histogram);
 	make_values(instruments);
 	if (!make_counter(&instruments->counter) &&
+	    !make_tracker(&instruments->tracker) &&
 	    !saferring_timer_init(&instruments->timer, instruments->histogram,
 				  timing, every))
 		return instruments;
@@ -135,6 +156,41 @@ static __always_inline void counter_twin_loop(void *state, uint64_t calls)
 }
 
 PLACED(counter_twin)
+
+/* ---- tracker ---- */
+
+/* As much is taken as given back, in turns: each of them is a call. */
+static __always_inline void tracker_subject_loop(void *state, uint64_t calls)
+{
+	const saferring_tracker tracker = ((struct instruments *)state)->tracker;
+	int64_t more = 4096;
+
+	while (calls--) {
+		saferring_tracker_add(tracker, more);
+		more = -more;
+		FORGET();
+	}
+}
+
+PLACED(tracker_subject)
+
+/* What there is, and the most that there was, for all threads. */
+static __always_inline void tracker_twin_loop(void *state, uint64_t calls)
+{
+	struct instruments *instruments = state;
+	uint64_t more = 4096, now;
+
+	while (calls--) {
+		now = __atomic_add_fetch(&instruments->atomic, more,
+					 __ATOMIC_RELAXED);
+		if (now > __atomic_load_n(&instruments->most, __ATOMIC_RELAXED))
+			__atomic_store_n(&instruments->most, now,
+					 __ATOMIC_RELAXED);
+		more = -more;
+	}
+}
+
+PLACED(tracker_twin)
 
 /* ---- histogram ---- */
 
@@ -235,6 +291,15 @@ const struct row measuring_rows[] = {
 		.subject = "a counter of the thread's",
 		.twin = "atomic counter that threads share",
 		.about = "saferring_counter_add(), beside a shared atomic",
+		.per = 1,
+		.goal = { { GOAL_NS, 0.3 } },
+	},
+	{
+		INSTRUMENT(instruments_up, tracker, tracker),
+		.name = "tracker",
+		.subject = "a memory tracker of the library's",
+		.twin = "atomic sum and peak that threads share",
+		.about = "saferring_tracker_add() of 4 KiB, taken and given back in turns",
 		.per = 1,
 		.goal = { { GOAL_NS, 0.3 } },
 	},

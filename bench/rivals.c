@@ -168,12 +168,20 @@ static struct rival *library_up(const struct row *row, const char *file,
 	return NULL;
 }
 
+/* What dlsym() finds is a function, whatever it is called. */
+static void symbol(struct rival *rival, void *to, const char *name)
+{
+	void *const found = dlsym(rival->library, name);
+
+	memcpy(to, &found, sizeof(found));
+}
+
 static void *symbols_up(struct rival *rival, const char *get, const char *put)
 {
 	if (!rival)
 		return NULL;
-	*(void **)&rival->get = dlsym(rival->library, get);
-	*(void **)&rival->put = dlsym(rival->library, put);
+	symbol(rival, &rival->get, get);
+	symbol(rival, &rival->put, put);
 	if (rival->get && rival->put)
 		return rival;
 	row_skip("no %s and %s in that library", get, put);
@@ -213,8 +221,8 @@ static void *jemalloc_up(const struct row *row)
 
 	if (!rival)
 		return NULL;
-	*(void **)&rival->get_flags = dlsym(rival->library, "mallocx");
-	*(void **)&rival->put_flags = dlsym(rival->library, "dallocx");
+	symbol(rival, &rival->get_flags, "mallocx");
+	symbol(rival, &rival->put_flags, "dallocx");
 	if (rival->get_flags && rival->put_flags)
 		return rival;
 	row_skip("no mallocx() in that library");

@@ -76,6 +76,13 @@ bench: bench-program	## measure, and make the page (FULL=1, ROW=..., COMPARE=com
 	$(Q)BUILD=$(BUILD) bench/run_benchmarks.sh $(if $(FULL),--full) \
 		$(if $(COMPARE),--compare $(COMPARE)) $(ROW)
 
+# The kernel's part is in it: in the virtual machine, under instruction counting.
+.PHONY: bench-whole
+bench-whole: deps	## instructions of whole operations, and write them to bench/PERFORMANCE.md
+	$(Q)$(MAKE) -s --no-print-directory bench-program $(VM_INIT) \
+		module-$(KERNEL)
+	$(Q)bench/whole --write --kernel $(KERNEL) $(VM_MODULE)
+
 .PHONY: bench-table
 bench-table:	## write what make bench has measured to bench/PERFORMANCE.md
 	$(Q)bench/table $(BENCH_DIR)/report/results.json bench/PERFORMANCE.md

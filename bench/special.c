@@ -19,6 +19,8 @@ const struct special special_rows[] = {
 	{ "numa.placement", "whether memory lies on the node asked for",
 	  numa_placement },
 	{ "numa.speed", "near memory beside far memory", numa_speed },
+	{ "whole", "instructions of whole operations, kernel included",
+	  whole_operations },
 	{ "latency", "percentiles of single operations", latency },
 	{ "adaptation.batch", "system calls of a load that trickles in",
 	  adaptation_batch },

@@ -20,10 +20,15 @@ void latency(void);		/* latency.c */
 void adaptation_batch(void);	/* adaptation.c */
 void adaptation_busy(void);
 void adaptation_cache(void);
+void whole_operations(void);	/* whole.c */
 
 /* Rows of micro.c and macro.c with something varied. */
 struct row micro_check_row(unsigned int buffers, unsigned int regions);
 struct row macro_life_row(void);
+/* READ_FIXED from null_blk; and READ into memory of malloc's, on its state. */
+struct row macro_disk_row(size_t size, unsigned int depth, int backend,
+			  bool each);
+void macro_plain_twin(void *state, uint64_t calls);
 
 struct saferring_pool;
 

@@ -7,6 +7,7 @@
  *	pool	regions cut into buffers
  *	buffer	one of them, known by a handle that goes stale
  *	ring	operations on buffers through io_uring
+ *	many	operations of one kind, queued by one call
  *	control	cancelling, messages between rings, SQEs of one's own
  *	file	operations on files and names
  *	files	a ring's table of registered files
@@ -32,6 +33,7 @@
 #include <saferring/set.h>
 #include <saferring/handover.h>
 #include <saferring/ring.h>
+#include <saferring/many.h>
 #include <saferring/control.h>
 #include <saferring/file.h>
 #include <saferring/files.h>

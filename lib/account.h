@@ -27,6 +27,8 @@ void sr_account_region_gone(const struct saferring_region *region,
 
 /*
  * struct sr_pool_words - what happens in a pool besides what caches serve
+ * @hits: gets that caches have served, up to when each of them was last filled
+ *	or gave some up
  * @misses: gets that a cache could not serve
  * @refills: times that a cache was filled
  * @refilled: buffers that these have moved
@@ -49,6 +51,7 @@ void sr_account_region_gone(const struct saferring_region *region,
  * Changed under the pool's lock, but for @exhausted, @misuses and @waits.
  */
 struct sr_pool_words {
+	uint64_t hits;
 	uint64_t misses;
 	uint64_t refills;
 	uint64_t refilled;
@@ -94,7 +97,7 @@ static inline void sr_account_pool_misuse(struct saferring_pool *pool)
  * @shorts: moved less than was asked for
  * and in all:
  * @error: by error number: ended with it
- * @stats: a copy of those in the ring, as of its last system call
+ * @stats: what is not counted by kind
  * @depth: operations that it can hold
  * @in_flight: records that the kernel has, as of the last call
  * @batch: completions that a wait gathers now; 0 if that does not follow the load
@@ -133,17 +136,17 @@ struct sr_ring_words {
 int sr_account_ring(struct saferring_ring *ring, bool latency);
 void sr_account_ring_gone(struct saferring_ring *ring);
 
-/* Before the kernel is shown what is queued: when, if latencies are wanted. */
+/* For a ring with latencies: what is queued is about to be submitted. */
 void sr_account_stamp(struct saferring_ring *ring);
-/* Completions @first up to @end, which are still in the queue, are reaped. */
-void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
-			  unsigned int end);
+/* Operations of a lot are reaped. */
+void sr_account_latency(struct saferring_ring *ring, unsigned int lot,
+			unsigned int count);
 
-/* An operation is accepted. */
+/* Operations are accepted. */
 static inline void sr_account_queued(struct sr_ring_words *words,
-				     unsigned int kind)
+				     unsigned int kind, unsigned int count)
 {
-	saferring_word_add(&words->queued[kind], 1);
+	saferring_word_add(&words->queued[kind], count);
 }
 
 /* It is handed out. */
@@ -170,26 +173,10 @@ static inline void sr_account_entering(struct saferring_ring *ring)
 			   sr_ring_busy(ring) - ring->pending_count);
 }
 
-/* Once a batch of completions. */
+/* Once a submission, or a batch of completions. */
 static inline void sr_account_taken(struct saferring_ring *ring)
 {
 	saferring_word_set(&ring->words->in_flight, sr_ring_in_flight(ring));
-}
-
-/* Once a system call: what is not counted by kind. */
-static inline void sr_account_enter(struct saferring_ring *ring)
-{
-	const struct saferring_ring_stats *stats = &ring->stats;
-	struct saferring_ring_stats *to = &ring->words->stats;
-
-	sr_account_taken(ring);
-	saferring_word_set(&to->submitted, stats->submitted);
-	saferring_word_set(&to->enters, stats->enters);
-	saferring_word_set(&to->withdrawn, stats->withdrawn);
-	saferring_word_set(&to->misuses, stats->misuses);
-	saferring_word_set(&to->refused, stats->refused);
-	saferring_word_set(&to->region_gone, stats->region_gone);
-	saferring_word_set(&to->foreign, stats->foreign);
 }
 
 #endif /* SAFERRING_ACCOUNT_H */

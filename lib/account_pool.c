@@ -20,6 +20,9 @@ static const struct {
 	uint32_t type;
 	uint32_t word;
 } metrics[] = {
+	{ "pool_hits", "",
+	  "Gets that threads' caches have served, as of their last refill",
+	  SAFERRING_METRIC_COUNTER, WORD(hits) },
 	{ "pool_misses", "", "Gets that the thread's cache could not serve",
 	  SAFERRING_METRIC_COUNTER, WORD(misses) },
 	{ "pool_refills", "", "Times that a cache was filled from the store",

@@ -262,16 +262,31 @@ static void take_blocks(struct saferring_ring *ring, bool latency)
 	sr_arena_unlock();
 }
 
+#define LOT_BYTES (sizeof(uint64_t) + sizeof(uint16_t) + sizeof(uint8_t))
+
+/* Without a place in the arena there is nothing to be measured. */
+static bool allocate_lots(struct saferring_ring *ring)
+{
+	if (!ring->latency)
+		return true;
+	ring->lots = 2 * ring->depth;
+	ring->stamp = calloc(ring->lots, sizeof(*ring->stamp));
+	ring->free_lot = calloc(ring->lots, sizeof(*ring->free_lot));
+	ring->lot_used = calloc(ring->lots, sizeof(*ring->lot_used));
+	return ring->stamp && ring->free_lot && ring->lot_used;
+}
+
 int sr_account_ring(struct saferring_ring *ring, bool latency)
 {
 	take_blocks(ring, latency);
 	ring->counted = ring->words;
 	if (!ring->words)
 		ring->words = calloc(1, sizeof(*ring->words));
-	if (ring->latency)
-		ring->stamp = calloc(ring->depth, sizeof(*ring->stamp));
-	if (!ring->words || (latency && !ring->stamp))
+	if (!ring->words)
 		return sr_fail_memory("ring_create", sizeof(*ring->words));
+	if (latency && !allocate_lots(ring))
+		return sr_fail_memory("ring_create", LOT_BYTES * ring->lots);
+	ring->stats = &ring->words->stats;
 	saferring_word_set(&ring->words->depth, ring->depth);
 	return 0;
 }
@@ -279,11 +294,13 @@ int sr_account_ring(struct saferring_ring *ring, bool latency)
 void sr_account_ring_gone(struct saferring_ring *ring)
 {
 	free(ring->stamp);
+	free(ring->free_lot);
+	free(ring->lot_used);
 	if (!ring->counted) {
 		free(ring->words);
 		return;
 	}
-	sr_account_enter(ring);
+	sr_account_taken(ring);
 	if (sr_arena_lock())
 		return;
 	sr_block_fold((uint64_t *)ring->words, "ring");
@@ -310,68 +327,42 @@ void sr_account_incomplete(struct sr_ring_words *words, unsigned int kind,
 		saferring_word_add(&words->error[-result], 1);
 }
 
+/* ---- latencies ---- */
+
 /*
- * Index of the record that a key names, or more than any ring has: a program's
- * own entries have no mark, and requests of the library's no record.
+ * What is submitted together is a lot: the lot has the stamp, and each operation
+ * the number of its lot. There are twice as many lots as operations, so all the
+ * operations are looked at once in as many submissions as there are of them.
  */
-static inline uint64_t index_of_key(uint64_t key)
+static void find_free_lots(struct saferring_ring *ring)
 {
-	return (int64_t)key < 0 ? key & 0xffff : UINT64_MAX;
+	unsigned int number;
+
+	sr_records_settle(ring);
+	memset(ring->lot_used, 0, ring->lots);
+	for (number = 0; number < ring->depth; number++)
+		if (sr_record_in_use(&ring->operation[number]))
+			ring->lot_used[ring->operation[number].lot] = 1;
+	for (number = 0; number < ring->lots; number++)
+		if (!ring->lot_used[number])
+			ring->free_lot[ring->free_lots++] = (uint16_t)number;
 }
 
+/* What the kernel does not take now keeps its stamp. */
 void sr_account_stamp(struct saferring_ring *ring)
 {
-	const struct io_uring_sq *sq = &ring->uring.sq;
-	const struct io_uring_sqe *const sqes = sq->sqes;
-	const unsigned int mask = *sq->kring_mask, depth = ring->depth;
-	const unsigned int end = sq->sqe_tail, wide = ring->wide;
-	const uint64_t now = saferring_clock_ticks();
-	uint64_t *const stamp = ring->stamp;
-	unsigned int position;
-	uint64_t index;
-
-	for (position = end - ring->queued; position != end; position++) {
-		index = index_of_key(sqes[(position & mask) << wide].user_data);
-		if (index < depth)
-			stamp[index] = now;
-	}
+	ring->stamp[ring->lot] = saferring_clock_ticks();
+	if (SAFERRING_UNLIKELY(!ring->free_lots))
+		find_free_lots(ring);
+	ring->lot = ring->free_lot[--ring->free_lots];
 }
 
-static void record(struct saferring_ring *ring, uint64_t ticks,
-		   unsigned int count)
+void sr_account_latency(struct saferring_ring *ring, unsigned int lot,
+			unsigned int count)
 {
-	saferring_histogram_record_many(ring->latency,
-					saferring_clock_ns(ticks), count);
-}
-
-/*
- * The records are free again by now, but what they were stamped with stays.
- * Those that were submitted together have the same latency.
- */
-void sr_account_latencies(struct saferring_ring *ring, unsigned int first,
-			  unsigned int end)
-{
-	const struct io_uring_cq *cq = &ring->uring.cq;
-	const unsigned int mask = *cq->kring_mask, depth = ring->depth;
-	const uint64_t now = saferring_clock_ticks();
-	const uint64_t *const stamp = ring->stamp;
-	const struct io_uring_cqe *const cqes = cq->cqes;
-	const unsigned int wide = ring->wide;
-	const struct io_uring_cqe *cqe;
-	unsigned int count = 0;
-	uint64_t index, since = 0;
-
-	for (; first != end; first++) {
-		cqe = &cqes[(first & mask) << wide];
-		index = index_of_key(cqe->user_data);
-		if (index >= depth || cqe->flags & IORING_CQE_F_MORE)
-			continue;
-		if (stamp[index] != since) {
-			record(ring, now - since, count);
-			since = stamp[index];
-			count = 0;
-		}
-		count++;
-	}
-	record(ring, now - since, count);
+	if (!ring->reaped_at)
+		ring->reaped_at = saferring_clock_ticks();
+	saferring_histogram_record_many(
+		ring->latency,
+		saferring_clock_ns(ring->reaped_at - ring->stamp[lot]), count);
 }

@@ -84,8 +84,9 @@ static void set_room(struct saferring_pool *pool, struct saferring_cache *cache)
 	add_room(pool, 0, room - cache->room);
 	cache->room = room;
 	/* With room for the one that is being put. */
-	if (cache->count >= room)
-		sr_cache_spill(pool, cache, cache->count - room + 1);
+	if (saferring_cache_count(cache) >= room)
+		sr_cache_spill(pool, cache,
+			       saferring_cache_count(cache) - room + 1);
 	SR_PROBE3(adapt, pool->name, "cache", room);
 }
 
@@ -123,7 +124,7 @@ static bool caches_have(const struct saferring_pool *pool)
 	const struct saferring_cache *cache;
 
 	for (cache = pool->caches; cache; cache = cache->next)
-		if (__atomic_load_n(&cache->count, __ATOMIC_RELAXED))
+		if (saferring_cache_count(cache))
 			return true;
 	return false;
 }

@@ -67,7 +67,8 @@ static void refill(struct saferring_pool *pool, struct saferring_cache *cache)
 	pool->stored -= count;
 	memcpy(cache->tag, pool->store + pool->stored,
 	       count * sizeof(*cache->tag));
-	__atomic_store_n(&cache->count, count, __ATOMIC_RELAXED);
+	sr_cache_set_count(cache, count);
+	sr_cache_tell_hits(pool, cache);
 	saferring_word_add(&pool->words->refills, 1);
 	saferring_word_add(&pool->words->refilled, count);
 	sr_adapt_cache_missed(pool, cache);
@@ -97,11 +98,13 @@ static uint64_t get_cached(struct saferring_pool *pool,
 {
 	uint64_t handle = 0;
 
-	while (cache->count && !handle) {
-		__atomic_store_n(&cache->count, cache->count - 1,
-				 __ATOMIC_RELAXED);
-		handle = claim(pool, cache->tag[cache->count]);
+	while (saferring_cache_count(cache) && !handle) {
+		sr_cache_set_count(cache, saferring_cache_count(cache) - 1);
+		handle = claim(pool, cache->tag[saferring_cache_count(cache)]);
 	}
+	/* In all, one get that it has served. */
+	if (handle)
+		saferring_word_add(&cache->state, SAFERRING_CACHE_GET + 1);
 	return handle;
 }
 
@@ -119,13 +122,13 @@ static uint64_t take_stored(struct saferring_pool *pool,
 	saferring_word_add(&pool->words->misses, 1);
 	asked = sr_pool_asked(pool);
 	if (cache && asked) {
-		sr_cache_spill(pool, cache, cache->count);
+		sr_cache_spill(pool, cache, saferring_cache_count(cache));
 		sr_adapt_cache_asked(pool, cache);
 		sr_waiters_serve(pool);
 	}
 	if (pool->stored) {
 		tag = pool->store[--pool->stored];
-		if (cache && !cache->count && !asked)
+		if (cache && !saferring_cache_count(cache) && !asked)
 			refill(pool, cache);
 	}
 	sr_account_pool_stored(pool);
@@ -199,16 +202,15 @@ static void keep(struct saferring_pool *pool, uint64_t free_tag)
 
 	pthread_mutex_lock(&pool->lock);
 	if (cache && sr_pool_asked(pool)) {
-		sr_cache_spill(pool, cache, cache->count);
+		sr_cache_spill(pool, cache, saferring_cache_count(cache));
 		sr_adapt_cache_asked(pool, cache);
-	} else if (cache && cache->count >= cache->room) {
+	} else if (cache && saferring_cache_count(cache) >= cache->room) {
 		sr_cache_spill(pool, cache, (cache->room + 1) / 2);
 		sr_adapt_cache_missed(pool, cache);
 	}
 	if (cache && !sr_pool_asked(pool)) {
-		cache->tag[cache->count] = free_tag;
-		__atomic_store_n(&cache->count, cache->count + 1,
-				 __ATOMIC_RELAXED);
+		cache->tag[saferring_cache_count(cache)] = free_tag;
+		saferring_word_add(&cache->state, 1);
 	} else {
 		sr_pool_store(pool, free_tag);
 		sr_waiters_serve(pool);

@@ -99,7 +99,7 @@ static unsigned int get_cached(const struct saferring_pool *pool,
 	struct saferring_cache *cache =
 		saferring_caches[SAFERRING_LOAD(pool->fast.slot)];
 	const struct table table = { pool->fast.tags, pool->fast.mask };
-	const uint64_t had = cache->count;
+	const uint64_t had = saferring_cache_count(cache);
 	const size_t most = SR_MIN(had, count);
 	uint64_t *from = cache->tag + had - most;
 	const size_t got = take_all(table, from, (uint64_t *)buffers, most);
@@ -109,7 +109,7 @@ static unsigned int get_cached(const struct saferring_pool *pool,
 		return 0;
 	if (SAFERRING_UNLIKELY(got < most))
 		memmove(from, from + got, (most - got) * sizeof(*from));
-	SAFERRING_STORE(cache->count, had - got);
+	saferring_word_add(&cache->state, got * SAFERRING_CACHE_GET);
 	return (unsigned int)got;
 }
 
@@ -142,7 +142,7 @@ static unsigned int put_cached(const struct saferring_pool *pool,
 	struct saferring_cache *cache =
 		saferring_caches[SAFERRING_LOAD(pool->fast.slot)];
 	const struct table table = { pool->fast.tags, pool->fast.mask };
-	const uint64_t had = cache->count;
+	const uint64_t had = saferring_cache_count(cache);
 	const uint64_t room = cache->room > had ? cache->room - had : 0;
 	const size_t done = leave_all(table, (const uint64_t *)buffers,
 				      cache->tag + had, SR_MIN(room, count),
@@ -150,7 +150,7 @@ static unsigned int put_cached(const struct saferring_pool *pool,
 
 	if (!done)
 		return 0;
-	SAFERRING_STORE(cache->count, had + done);
+	saferring_word_add(&cache->state, done);
 	return (unsigned int)done;
 }
 

@@ -19,15 +19,23 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 static bool exit_key_made;
 
+void sr_cache_tell_hits(struct saferring_pool *pool,
+			struct saferring_cache *cache)
+{
+	saferring_word_add(&pool->words->hits, sr_cache_hits(cache));
+	saferring_word_set(&cache->state, saferring_cache_count(cache));
+}
+
 void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count)
 {
-	const uint64_t left = cache->count - count;
+	const uint64_t had = saferring_cache_count(cache);
 	uint64_t number;
 
-	for (number = left; number < cache->count; number++)
+	for (number = had - count; number < had; number++)
 		sr_pool_store(pool, cache->tag[number]);
-	__atomic_store_n(&cache->count, left, __ATOMIC_RELAXED);
+	sr_cache_set_count(cache, had - count);
+	sr_cache_tell_hits(pool, cache);
 	saferring_word_add(&pool->words->spills, 1);
 	sr_account_pool_stored(pool);
 }
@@ -50,7 +58,7 @@ static void leave(struct saferring_cache *cache)
 	pool = cache->pool;
 	if (pool) {
 		pthread_mutex_lock(&pool->lock);
-		sr_cache_spill(pool, cache, cache->count);
+		sr_cache_spill(pool, cache, saferring_cache_count(cache));
 		sr_waiters_serve(pool);
 		sr_adapt_cache_end(pool, cache);
 		unlink_cache(cache);
@@ -105,7 +113,7 @@ struct saferring_cache *sr_cache_of_thread(struct saferring_pool *pool)
 		return cache;
 	/* New, or left over from a pool that is gone. */
 	pthread_mutex_lock(&pool->lock);
-	cache->count = 0;
+	saferring_word_set(&cache->state, 0);
 	cache->room = pool->cache_room;
 	cache->pool = pool;
 	cache->next = pool->caches;
@@ -120,7 +128,7 @@ void sr_cache_detach_all(struct saferring_pool *pool)
 	struct saferring_cache *cache;
 
 	for (cache = pool->caches; cache; cache = cache->next) {
-		cache->count = 0;
+		saferring_word_set(&cache->state, 0);
 		cache->room = 0;
 		cache->pool = NULL;
 	}

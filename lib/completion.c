@@ -16,79 +16,12 @@ static void report_foreign(struct saferring_ring *ring, uint64_t key)
 	struct saferring_error *error = sr_error_begin(
 		0, SAFERRING_REASON_FOREIGN_COMPLETION, "ring_reap");
 
-	ring->stats.foreign++;
+	saferring_word_add(&ring->stats->foreign, 1);
 	snprintf(error->object, sizeof(error->object), "ring %s", ring->name);
 	snprintf(error->what, sizeof(error->what),
 		 "a completion with user_data %#llx is of no operation",
 		 (unsigned long long)key);
 	sr_report(error);
-}
-
-/* An operation that did not do all that was asked for. Returns its flags. */
-static __attribute__((noinline)) uint32_t
-note_incomplete(struct saferring_ring *ring,
-		const struct sr_operation *operation, int32_t result)
-{
-	sr_account_incomplete(ring->words, operation->kind, result);
-	if (result >= 0) {
-		sr_account_bytes(ring->words, operation->kind,
-				 (uint32_t)result);
-		ring->stats.short_results++;
-		return SAFERRING_COMPLETION_SHORT;
-	}
-	ring->stats.errors++;
-	return 0;
-}
-
-/*
- * The buffer becomes the program's again, under a new generation; unless its
- * region is gone, when nobody may use it any more.
- */
-static __always_inline void complete(struct saferring_ring *ring,
-				     struct sr_ring_words *words,
-				     struct sr_operation *operation,
-				     int32_t result,
-				     struct saferring_completion *completion)
-{
-	struct saferring_pool *pool = operation->pool;
-	const uint64_t word =
-		operation->word - SR_TO_KERNEL + pool->fast.step;
-	const unsigned int kind = operation->kind;
-	uint32_t flags = 0;
-
-	sr_account_done(words, kind);
-	if (SAFERRING_UNLIKELY(result != (int32_t)operation->length))
-		flags = note_incomplete(ring, operation, result);
-	else
-		sr_account_bytes(words, kind, (uint32_t)result);
-	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
-	if (SAFERRING_UNLIKELY(ring->any_gone) && sr_record_gone(operation))
-		flags |= sr_note_gone(ring, operation, word);
-	completion->buffer.word = word;
-	completion->pool = pool;
-	completion->user_data = operation->user_data;
-	completion->result = result;
-	completion->flags = flags;
-	completion->length = operation->length;
-	completion->operation = kind;
-	completion->extra = 0;
-	sr_record_release(ring, operation);
-}
-
-/* The same without a buffer, for results of 0. */
-static inline void complete_bare(struct saferring_ring *ring,
-				 struct sr_ring_words *words,
-				 struct sr_operation *operation,
-				 struct saferring_completion *completion)
-{
-	const unsigned int kind = operation->kind;
-
-	sr_account_done(words, kind);
-	*completion = (struct saferring_completion){
-		.user_data = operation->user_data,
-		.operation = kind,
-	};
-	sr_record_release(ring, operation);
 }
 
 /* ---- pending ---- */
@@ -139,6 +72,8 @@ static void odd_completion(struct saferring_ring *ring,
 	} else if (cqe->res == -EINVAL) {
 		ring->one_by_one = true;
 		ring->cancel_again = true;
+	} else if (cqe->res == -ENOENT && ring->batches) {
+		sr_batches_chase(ring);
 	}
 }
 
@@ -154,7 +89,7 @@ static void hand_over(const struct io_uring_cqe *cqe,
 	};
 }
 
-/* Whatever else a CQE may be. Returns the end of the completions it made. */
+/* Whatever a CQE may be. Returns the end of the completions it made. */
 static __attribute__((noinline)) struct saferring_completion *
 take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 	   struct saferring_completion *to, struct saferring_completion *end)
@@ -162,6 +97,8 @@ take_other(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
 	struct sr_operation *operation =
 		sr_record_of_key(ring, cqe->user_data);
 
+	if (ring->stamp && operation && !(cqe->flags & IORING_CQE_F_MORE))
+		sr_account_latency(ring, operation->lot, 1);
 	if (!operation && ring->foreign && !(cqe->user_data & SR_KEY_MARK)) {
 		hand_over(cqe, to);
 		return to + 1;
@@ -199,46 +136,168 @@ take_wide(struct saferring_ring *ring, struct saferring_completion *completions,
 		const unsigned int position = *cq->khead & *cq->kring_mask;
 
 		to = take_other(ring, &cq->cqes[position << 1], to, end);
-		if (ring->latency)
-			sr_account_latencies(ring, position, position + 1);
 		io_uring_cq_advance(&ring->uring, 1);
 	}
 	return (unsigned int)(to - completions);
 }
 
-static unsigned int take_ready(struct saferring_ring *ring,
-			       struct saferring_completion *completions,
-			       unsigned int max)
+/* What struct saferring_completion has, in larger pieces. */
+struct outcome {
+	uint64_t fresh;
+	struct pool_and_user_data {
+		struct saferring_pool *pool;
+		uint64_t user_data;
+	} given;
+	sr_pair result; /* with flags of 0, and operation and length */
+	uint64_t extra;
+} __attribute__((may_alias));
+
+#define SAME_PLACE(one, other)                                                 \
+	_Static_assert(offsetof(struct outcome, one) ==                        \
+			       offsetof(struct saferring_completion, other),   \
+		       "an outcome is a completion")
+
+_Static_assert(sizeof(struct outcome) == sizeof(struct saferring_completion),
+	       "an outcome is a completion");
+SAME_PLACE(fresh, buffer);
+SAME_PLACE(given.pool, pool);
+SAME_PLACE(given.user_data, user_data);
+SAME_PLACE(result, result);
+SAME_PLACE(extra, extra);
+
+static inline void fill_outcome(struct saferring_completion *completion,
+				const struct sr_operation *operation,
+				uint64_t fresh, uint32_t length,
+				unsigned int kind)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	struct outcome *outcome = (struct outcome *)(void *)completion;
+
+	outcome->fresh = fresh;
+	memcpy(&outcome->given, &operation->pool, sizeof(outcome->given));
+	outcome->result = (sr_pair){ length, length | (uint64_t)kind << 32 };
+	outcome->extra = 0;
+#else
+	*completion = (struct saferring_completion){
+		.buffer.word = fresh,
+		.pool = operation->pool,
+		.user_data = operation->user_data,
+		.result = (int32_t)length,
+		.length = length,
+		.operation = kind,
+	};
+#endif
+}
+
+static inline void account_run(struct saferring_ring *ring, uint64_t shape,
+			       unsigned int count)
+{
+	const unsigned int kind = sr_shape_kind(shape);
+
+	ring->free_count += count;
+	saferring_word_add(&ring->words->done[kind], count);
+	saferring_word_add(&ring->words->bytes[kind],
+			   (uint64_t)count * sr_shape_length(shape));
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && count)
+		sr_account_latency(ring, sr_shape_lot(shape), count);
+}
+
+/*
+ * Operations of one shape that did all that was asked for and have nothing
+ * special about them, one after the other: each buffer becomes the program's
+ * again, under a new generation. Returns how many there were.
+ */
+static __always_inline unsigned int
+take_run(struct saferring_ring *ring, const struct io_uring_cqe *cqe,
+	 struct saferring_completion *to, unsigned int count)
+{
+	struct sr_operation *const records = ring->operation;
+	const uint64_t mask = ring->record_mask;
+	const struct io_uring_cqe *const first = cqe, *const end = cqe + count;
+	struct sr_operation **free = &ring->free[ring->free_count];
+	const uint64_t shape = records[cqe->user_data & mask].shape;
+	const uint32_t length = sr_shape_length(shape);
+	struct sr_operation *operation;
+	uint64_t key, fresh;
+
+	if (SAFERRING_UNLIKELY(sr_shape_special(shape)))
+		return 0;
+	do {
+		key = cqe->user_data;
+		operation = &records[key & mask];
+		if (operation->key != key || operation->shape != shape ||
+		    (uint32_t)cqe->res != length)
+			break;
+		fresh = operation->fresh;
+		sr_tag_store(operation->tag, fresh);
+		fill_outcome(to, operation, fresh, length,
+			     sr_shape_kind(shape));
+		operation->key = (key + SR_KEY_STEP) | SR_KEY_MARK;
+		*free++ = operation;
+		to++;
+	} while (++cqe != end);
+	count = (unsigned int)(cqe - first);
+	account_run(ring, shape, count);
+	return count;
+}
+
+/* Those that are there up to the end of the queue, and of the room for them. */
+static inline unsigned int in_a_row(unsigned int ready, unsigned int head,
+				    unsigned int mask, unsigned int max)
+{
+	const unsigned int most = SR_MIN(ready, max);
+
+	return SR_MIN(most, mask + 1 - (head & mask));
+}
+
+/* All that are there, one run after the other, and what is in between. */
+static __attribute__((noinline)) unsigned int
+take_all(struct saferring_ring *ring, struct saferring_completion *to,
+	 unsigned int max)
 {
 	const struct io_uring_cq *cq = &ring->uring.cq;
-	const struct io_uring_cqe *cqes = cq->cqes;
 	const unsigned int mask = *cq->kring_mask;
 	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
-	const unsigned int first = *cq->khead;
-	struct sr_ring_words *const words = ring->words;
-	struct saferring_completion *to = completions;
-	struct saferring_completion *const end = completions + max;
-	unsigned int head;
+	unsigned int head = *cq->khead, left = max, count, most;
 
-	for (head = first; head != tail && to != end; head++) {
-		const struct io_uring_cqe *cqe = &cqes[head & mask];
-		struct sr_operation *operation =
-			sr_record_of_key(ring, cqe->user_data);
+	while (head != tail && left) {
+		const struct io_uring_cqe *cqe = &cq->cqes[head & mask];
 
-		if (SAFERRING_UNLIKELY(!operation || operation->special)) {
-			if (operation &&
-			    operation->special == SR_SPECIAL_BARE && !cqe->res)
-				complete_bare(ring, words, operation, to++);
-			else
-				to = take_other(ring, cqe, to, end);
-			continue;
+		most = in_a_row(tail - head, head, mask, left);
+		count = ring->any_gone ? 0 : take_run(ring, cqe, to, most);
+		if (count < most) {
+			cqe += count;
+			head += count + 1;
+			to += count;
+			left -= count;
+			count = sr_take_one(ring, cqe, to, left);
+		} else {
+			head += count;
 		}
-		complete(ring, words, operation, cqe->res, to++);
+		to += count;
+		left -= count;
 	}
-	if (SAFERRING_UNLIKELY(ring->latency != NULL) && head != first)
-		sr_account_latencies(ring, first, head);
-	io_uring_cq_advance(&ring->uring, head - first);
-	return (unsigned int)(to - completions);
+	io_uring_smp_store_release(cq->khead, head);
+	return max - left;
+}
+
+/* Mostly they are one run; if so, nothing is left for the other way. */
+static __always_inline unsigned int
+take_ready(struct saferring_ring *ring, struct saferring_completion *to,
+	   unsigned int max)
+{
+	const struct io_uring_cq *cq = &ring->uring.cq;
+	const unsigned int head = *cq->khead, mask = *cq->kring_mask;
+	const unsigned int ready = io_uring_smp_load_acquire(cq->ktail) - head;
+	unsigned int count = in_a_row(ready, head, mask, max);
+
+	if (SAFERRING_UNLIKELY(!count || ring->any_gone))
+		return take_all(ring, to, max);
+	count = take_run(ring, &cq->cqes[head & mask], to, count);
+	io_uring_smp_store_release(cq->khead, head + count);
+	if (SAFERRING_LIKELY(count == ready || count == max))
+		return count;
+	return count + take_all(ring, to + count, max - count);
 }
 
 /*
@@ -251,6 +310,7 @@ static unsigned int take(struct saferring_ring *ring,
 {
 	unsigned int count = 0;
 
+	ring->reaped_at = 0;
 	if (sr_uring_ready(ring) || ring->pending_count)
 		sr_look_at_regions(ring);
 	if (SAFERRING_UNLIKELY(ring->pending_count))
@@ -360,6 +420,25 @@ static unsigned int most_to_wait_for(const struct saferring_ring *ring,
 	return ring->multishots ? min : SR_MIN(min, busy);
 }
 
+/* What it mostly is: something to submit, and all the time in the world. */
+static __always_inline int submit_all_and_wait(struct saferring_ring *ring,
+					       unsigned int min)
+{
+	int error;
+
+	sr_ring_prepare(ring);
+	error = sr_uring_enter(ring, min, SAFERRING_FOREVER);
+	return SR_MIN(error, 0);
+}
+
+static int result_of(const struct saferring_ring *ring, unsigned int count,
+		     int error)
+{
+	if (SAFERRING_LIKELY(count || !error))
+		return (int)count;
+	return sr_fail_enter(ring, error, "ring_wait");
+}
+
 /*
  * What the kernel counts is not always what is handed out: nobody is told of
  * dropped operations. Then it is gone on waiting.
@@ -373,6 +452,14 @@ wait_for(struct saferring_ring *ring, struct saferring_completion *completions,
 	int error;
 
 	min = most_to_wait_for(ring, SR_MIN(min, max));
+	if (SAFERRING_LIKELY(!adapts && timeout_ns == SAFERRING_FOREVER &&
+			     ring->queued && !ring->pending_count)) {
+		error = submit_all_and_wait(ring, min);
+		count = take(ring, completions, max);
+		if (SAFERRING_LIKELY(count >= min) || error < 0)
+			return result_of(ring, count, error);
+		min = most_to_wait_for(ring, min - count) + count;
+	}
 	deadline = deadline_of(timeout_ns);
 	do {
 		error = adapts ? sr_adapt_wait(ring, max - count, min - count,
@@ -383,9 +470,7 @@ wait_for(struct saferring_ring *ring, struct saferring_completion *completions,
 			break;
 		min = most_to_wait_for(ring, min - count) + count;
 	} while (count < min && left_until(deadline));
-	if (count || !error)
-		return (int)count;
-	return sr_fail_enter(ring, error, "ring_wait");
+	return result_of(ring, count, error);
 }
 
 /* Apart, so that it takes no registers from the wait of other rings. */
@@ -405,7 +490,7 @@ int saferring_ring_wait(struct saferring_ring *ring,
 
 	if (error)
 		return error;
-	if (ring->beside)
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
 		return sr_fail_beside(ring, "ring_wait");
 	if (SAFERRING_UNLIKELY(ring->adapt != NULL))
 		return wait_adapting(ring, completions, max, min, timeout_ns);

@@ -31,13 +31,11 @@ int saferring_ring_nop(struct saferring_ring *ring, uint64_t user_data)
 	sqe = sr_uring_next(ring);
 	operation = sr_record_take(ring);
 	*sqe = (struct io_uring_sqe){ .user_data = operation->key };
-	sr_record_set_kind(operation, SAFERRING_OPERATION_NOP,
-			   SR_SPECIAL_BARE);
-	__atomic_store_n(&operation->word, SR_WORD_NONE, __ATOMIC_RELAXED);
-	__atomic_store_n(&operation->length, 0, __ATOMIC_RELAXED);
+	sr_record_set_no_buffer(ring, operation);
+	sr_record_set_shape(operation,
+			    sr_shape(ring, SAFERRING_OPERATION_NOP, 0, 0));
 	operation->user_data = user_data;
-	operation->pool = NULL;
-	sr_account_queued(ring->words, SAFERRING_OPERATION_NOP);
+	sr_account_queued(ring->words, SAFERRING_OPERATION_NOP, 1);
 	ring->queued++;
 	return 0;
 }
@@ -49,9 +47,11 @@ uint64_t saferring_ring_find(struct saferring_ring *ring, uint64_t user_data)
 
 	if (!ring || sr_forked(ring->epoch))
 		return 0;
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++) {
 		operation = &ring->operation[number];
-		if (operation->word && operation->user_data == user_data &&
+		if (sr_record_in_use(operation) &&
+		    operation->user_data == user_data &&
 		    !(operation->special &
 		      (SR_SPECIAL_PART | SR_SPECIAL_DROP)))
 			return operation->key;
@@ -79,7 +79,8 @@ static struct sr_operation *named(struct saferring_ring *ring, uint64_t name)
 {
 	struct sr_operation *operation = sr_record_of_key(ring, name);
 
-	if (!operation || !operation->word)
+	sr_records_settle(ring);
+	if (!operation || !sr_record_in_use(operation))
 		return NULL;
 	return operation;
 }
@@ -259,7 +260,7 @@ static int check_raw(struct saferring_ring *ring,
 				 sqe->flags);
 	if (ring->opcodes[sqe->opcode])
 		return 0;
-	ring->stats.refused++;
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EOPNOTSUPP,
 			       .reason = SAFERRING_REASON_UNSUPPORTED,

@@ -41,11 +41,11 @@
 /*
  * Cancellation: pthread_cancel(3) takes effect in saferring_buffer_get_wait(),
  * which gives its place up, and in no other function: whatever makes a system
- * call with a lock held, or halfway through a change, begins with this.
+ * call with a lock held, or halfway through a change, begins with
+ *
+ *	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
  */
-#define SR_UNCANCELLED()                                                       \
-	int uncancelled __attribute__((cleanup(sr_cancel_restore))) =          \
-		sr_cancel_disable()
+#define SR_CLEANUP(function) __attribute__((cleanup(function)))
 
 static inline int sr_cancel_disable(void)
 {
@@ -103,6 +103,9 @@ struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
 /* Hand a detail to the report function. No lock may be held. */
 void sr_report(const struct saferring_error *error);
+/* Nobody changes the report function in between. For fork(). */
+void sr_report_lock(void);
+void sr_report_unlock(void);
 
 /* ---- registry.c ---- */
 
@@ -139,6 +142,8 @@ uint64_t sr_now_ns(void);
 /* Zeroed memory that a child of fork() finds zeroed again. NULL if none. */
 void *sr_map_wiped(size_t length);
 void sr_unmap(void *address, size_t length);
+/* Zeroed memory that begins with a cache line, to be freed. NULL if none. */
+void *sr_allocate_lines(size_t length);
 size_t sr_page_size(void);
 /* A number from a file of /proc or /sys, or @otherwise. */
 uint64_t sr_read_number(const char *path, uint64_t otherwise);
@@ -305,8 +310,11 @@ int sr_module_import(struct saferring_region *region, int fd);
 static inline const uint64_t *
 sr_device_revocations(const struct saferring_device *device)
 {
-	return device->control ? (const uint64_t *)&device->control->revocations
-			       : &device->own_revocations;
+	const size_t offset = offsetof(struct safer_ring_control, revocations);
+
+	if (!device->control)
+		return &device->own_revocations;
+	return (const void *)((const unsigned char *)device->control + offset);
 }
 
 /*
@@ -559,6 +567,24 @@ void sr_pool_store(struct saferring_pool *pool, uint64_t tag);
  * it. Returns its handle, or 0 if it is not free under that tag.
  */
 uint64_t sr_pool_claim(struct saferring_pool *pool, uint64_t tag);
+static inline void sr_cache_set_count(struct saferring_cache *cache,
+				      uint64_t count)
+{
+	const uint64_t state = saferring_word_get(&cache->state);
+
+	saferring_word_set(&cache->state,
+			   (state & ~(uint64_t)SAFERRING_CACHE_GET) | count);
+}
+
+/* Gets that it has served since they were last told. */
+static inline uint64_t sr_cache_hits(const struct saferring_cache *cache)
+{
+	return saferring_word_get(&cache->state) >> 16;
+}
+
+/* With the pool's lock held: have them counted in the statistics. */
+void sr_cache_tell_hits(struct saferring_pool *pool,
+			struct saferring_cache *cache);
 /* With the pool's lock held: move the top @count buffers to the store. */
 void sr_cache_spill(struct saferring_pool *pool, struct saferring_cache *cache,
 		    uint64_t count);

@@ -14,6 +14,15 @@
 #include <unistd.h>
 #include "internal.h"
 
+void *sr_allocate_lines(size_t length)
+{
+	void *lines;
+
+	if (posix_memalign(&lines, SR_CACHE_LINE, length))
+		return NULL;
+	return memset(lines, 0, length);
+}
+
 size_t sr_page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);

@@ -152,7 +152,8 @@ static void describe_reason(struct saferring_error *error, uint64_t changes)
 		 texts[error->reason].cure);
 }
 
-static void describe_owner(struct saferring_error *error, uint64_t tag)
+static void describe_owner(const struct saferring_pool *pool,
+			   struct saferring_error *error, uint64_t tag)
 {
 	const size_t length = sizeof(error->owner_detail);
 	char *text = error->owner_detail;
@@ -169,7 +170,8 @@ static void describe_owner(struct saferring_error *error, uint64_t tag)
 		break;
 	case SAFERRING_OWNER_KERNEL:
 	case SAFERRING_OWNER_QUARANTINE:
-		if (!sr_ring_find_word(tag, text, length))
+		if (!sr_ring_find_buffer(pool, sr_tag_handle(tag), text,
+					 length))
 			snprintf(text, length, "in flight");
 		break;
 	case SAFERRING_OWNER_NOBODY:
@@ -193,7 +195,7 @@ void sr_describe_buffer(struct saferring_pool *pool, uint64_t handle,
 		snprintf(error->owner_detail, sizeof(error->owner_detail),
 			 "held");
 	else
-		describe_owner(error, tag);
+		describe_owner(pool, error, tag);
 	if (pool->depth)
 		sr_depth_describe(pool, handle, error);
 }
@@ -283,7 +285,7 @@ int sr_misuse(struct saferring_pool *pool, uint64_t word, const char *operation,
 	if (pool)
 		sr_account_pool_misuse(pool);
 	if (ring)
-		ring->stats.misuses++;
+		saferring_word_add(&ring->stats->misuses, 1);
 	if (ring && !pool) {
 		snprintf(error->object, sizeof(error->object), "ring %s",
 			 ring->name);

@@ -9,137 +9,80 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "account.h"
 #include "internal.h"
+#include "short.h"
 
 /* ---- queueing ---- */
-
-/*
- * struct sr_entry - an SQE of a read or write, in larger pieces than
- * struct io_uring_sqe
- */
-struct sr_entry {
-	uint32_t opcode; /* with flags and priority of 0 */
-	int32_t fd;
-	uint64_t offset;
-	uint64_t address;
-	uint64_t length; /* with flags of 0 */
-	uint64_t user_data;
-	uint64_t index; /* of the fixed buffer; the fields behind it are 0 */
-	uint64_t rest[2];
-};
-
-_Static_assert(sizeof(struct sr_entry) == sizeof(struct io_uring_sqe),
-	       "an entry is an SQE");
-_Static_assert(offsetof(struct sr_entry, length) ==
-	       offsetof(struct io_uring_sqe, len),
-	       "an entry's length is where the SQE's is");
-_Static_assert(offsetof(struct sr_entry, index) ==
-	       offsetof(struct io_uring_sqe, buf_index),
-	       "an entry's index is where the SQE's is");
-
-/*
- * Field by field, each store as wide as it can be: what lies beside a field in
- * its 8 bytes is 0. Which end of them the field is at depends on the machine.
- */
-static inline void fill_entry(struct io_uring_sqe *sqe, unsigned int opcode,
-			      int fd, const void *address, size_t length,
-			      uint64_t offset, uint32_t index)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	struct sr_entry *entry = (struct sr_entry *)(void *)sqe;
-
-	entry->opcode = opcode;
-	entry->fd = fd;
-	entry->offset = offset;
-	entry->address = (uintptr_t)address;
-	entry->length = (uint32_t)length;
-	entry->index = (uint16_t)index;
-	entry->rest[0] = 0;
-	entry->rest[1] = 0;
-#else
-	*sqe = (struct io_uring_sqe){
-		.opcode = (uint8_t)opcode,
-		.fd = fd,
-		.off = offset,
-		.addr = (uintptr_t)address,
-		.len = (uint32_t)length,
-		.buf_index = (uint16_t)index,
-	};
-#endif
-}
-
-static inline bool in_buffer(const struct saferring_pool *pool, size_t start,
-			     size_t length)
-{
-	/* A length of 0 is by 1 too large. */
-	return start <= pool->buffer_size &&
-	       length - 1 < pool->buffer_size - start;
-}
-
-/* From here on the buffer is the kernel's. */
-static inline void give_away(struct sr_operation *operation,
-			     struct saferring_pool *pool, uint64_t *tag,
-			     uint64_t word, int kind, size_t length,
-			     uint64_t user_data)
-{
-	word += SR_TO_KERNEL;
-	sr_tag_store(tag, word);
-	sr_record_set_kind(operation, (unsigned int)kind, 0);
-	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
-	operation->user_data = user_data;
-	operation->pool = pool;
-	__atomic_store_n(&operation->length, (uint32_t)length,
-			 __ATOMIC_RELAXED);
-}
 
 /*
  * Inline, so that each of the callers has its own with @kind and @many known.
  * Returns false if this has to be done by a longer way, which finds out why; with
  * the arguments left as they came, the caller can jump there.
  */
-static __always_inline bool queue(struct saferring_ring *ring, int kind, int fd,
-				  uint64_t word, size_t start, size_t length,
-				  uint64_t offset, uint64_t user_data,
-				  bool many)
+static __always_inline bool queue(struct saferring_ring *ring,
+				  unsigned int kind, int fd, uint64_t word,
+				  size_t first, size_t length, uint64_t offset,
+				  uint64_t user_data)
 {
 	const struct sr_attachment *attachment;
 	struct saferring_pool *pool;
-	struct sr_operation *operation;
-	struct io_uring_sqe *sqe;
-	unsigned char *address;
-	uint32_t index;
-	uint64_t *tag;
 
 	if (SAFERRING_UNLIKELY(!ring))
 		return false;
-	attachment = (many ? ring->by_pool_many :
-			     ring->by_pool)[word >> SR_ID_SHIFT];
+	attachment = ring->by_pool[word >> SR_ID_SHIFT];
 	if (SAFERRING_UNLIKELY(!attachment || fd & SAFERRING_FILE_BIT))
 		return false;
 	pool = attachment->pool;
-	tag = saferring_buffer_tag(&pool->fast, word);
-	if (SAFERRING_UNLIKELY(sr_tag_load(tag) != word ||
-			       !in_buffer(pool, start, length) ||
-			       !ring->free_count || sr_is_last(pool, word)))
+	if (SAFERRING_UNLIKELY(!sr_in_buffer(pool, first, length)))
 		return false;
+	return sr_queue_one(ring,
+			    &(struct sr_common){
+				    .pool = pool,
+				    .kind = kind,
+				    .opcode = ring->opcode[kind],
+				    .fd = fd,
+				    .index = attachment->first[0],
+				    .first = first,
+				    .length = (uint32_t)length,
+				    .shape = sr_shape(ring, kind, 0, length),
+			    },
+			    word, offset, user_data);
+}
 
-	if (many) {
-		address = sr_buffer_address(pool, word);
-		index = sr_fixed_index(attachment, word);
-	} else {
-		address = pool->fast.base +
-			  ((word & pool->fast.mask) << pool->fast.shift);
-		index = attachment->first[0];
-	}
-	sqe = sr_uring_next(ring);
-	fill_entry(sqe, ring->opcode[kind], fd, address + start, length, offset,
-		   index);
-	operation = sr_record_take(ring);
-	sqe->user_data = operation->key;
-	give_away(operation, pool, tag, word, kind, length, user_data);
-	sr_account_queued(ring->words, (unsigned int)kind);
-	ring->queued++;
+/* Pools of several regions or fixed buffers have a way nearly as short. */
+static bool queue_scattered(struct saferring_ring *ring, unsigned int kind,
+			    int fd, struct saferring_range range,
+			    uint64_t offset, uint64_t user_data)
+{
+	const uint64_t word = range.buffer.word;
+	const struct sr_attachment *attachment;
+	struct sr_operation *operation;
+	struct saferring_pool *pool;
+	struct sr_common common;
+	uint64_t *tag;
+
+	attachment = ring ? ring->by_pool_many[word >> SR_ID_SHIFT] : NULL;
+	if (!attachment || fd & SAFERRING_FILE_BIT || !ring->free_count)
+		return false;
+	pool = attachment->pool;
+	tag = saferring_buffer_tag(&pool->fast, word);
+	if (!sr_in_buffer(pool, range.start, range.length) ||
+	    !sr_can_start(&pool->fast, tag, word))
+		return false;
+	common = (struct sr_common){
+		.pool = pool,
+		.opcode = ring->opcode[kind],
+		.fd = fd,
+		.index = sr_fixed_index(attachment, word),
+		.length = (uint32_t)range.length,
+		.shape = sr_shape(ring, kind, 0, range.length),
+	};
+	operation = ring->free[ring->free_count - 1];
+	sr_fill_entry(sr_next_entry(ring), &common,
+		      (uintptr_t)sr_buffer_address(pool, word) + range.start,
+		      offset, operation->key);
+	sr_start(&pool->fast, &common, tag, word, user_data, operation);
+	sr_queued_one(ring, kind);
 	return true;
 }
 
@@ -162,15 +105,14 @@ static int queue_other(struct saferring_ring *ring, unsigned int kind, int fd,
 	return sr_queue(&draft, user_data);
 }
 
-/* Pools of several regions or fixed buffers have a way nearly as short. */
 static __attribute__((noinline)) int
 read_other(struct saferring_ring *ring, int fd, saferring_buffer buffer,
 	   size_t start, size_t length, uint64_t offset, uint64_t user_data)
 {
 	const struct saferring_range range = { buffer, start, length };
 
-	if (queue(ring, SAFERRING_OPERATION_READ, fd, buffer.word, start,
-		  length, offset, user_data, true))
+	if (queue_scattered(ring, SAFERRING_OPERATION_READ, fd, range, offset,
+			    user_data))
 		return 0;
 	return queue_other(ring, SAFERRING_OPERATION_READ, fd, range, offset,
 			   user_data);
@@ -182,8 +124,8 @@ write_other(struct saferring_ring *ring, int fd, saferring_buffer buffer,
 {
 	const struct saferring_range range = { buffer, start, length };
 
-	if (queue(ring, SAFERRING_OPERATION_WRITE, fd, buffer.word, start,
-		  length, offset, user_data, true))
+	if (queue_scattered(ring, SAFERRING_OPERATION_WRITE, fd, range, offset,
+			    user_data))
 		return 0;
 	return queue_other(ring, SAFERRING_OPERATION_WRITE, fd, range, offset,
 			   user_data);
@@ -195,7 +137,7 @@ int saferring_ring_read(struct saferring_ring *ring, int fd,
 {
 	if (SAFERRING_LIKELY(queue(ring, SAFERRING_OPERATION_READ, fd,
 				   buffer.word, start, length, offset,
-				   user_data, false)))
+				   user_data)))
 		return 0;
 	return read_other(ring, fd, buffer, start, length, offset, user_data);
 }
@@ -206,7 +148,7 @@ int saferring_ring_write(struct saferring_ring *ring, int fd,
 {
 	if (SAFERRING_LIKELY(queue(ring, SAFERRING_OPERATION_WRITE, fd,
 				   buffer.word, start, length, offset,
-				   user_data, false)))
+				   user_data)))
 		return 0;
 	return write_other(ring, fd, buffer, start, length, offset, user_data);
 }
@@ -247,7 +189,7 @@ bool sr_record_gone(const struct sr_operation *operation)
 	if (!pool)
 		return false;
 	if (pool->region_count > 1)
-		region = sr_word_index(pool, sr_tag_handle(operation->word)) >>
+		region = sr_word_index(pool, operation->fresh) >>
 			 pool->region_bits;
 	return pool->region_gone[region];
 }
@@ -298,6 +240,8 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 {
 	int taken = 0;
 
+	if (ring->let_start)
+		sr_uring_let_start(ring);
 	sr_uring_add_requests(ring);
 	if (!ring->doomed_count)
 		return 0;
@@ -306,16 +250,11 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 	return taken < 0 ? 0 : (unsigned int)taken;
 }
 
-unsigned int sr_ring_prepare(struct saferring_ring *ring)
+unsigned int sr_ring_prepare_odd(struct saferring_ring *ring)
 {
-	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
-		sr_batches_release(ring);
-	sr_look_at_regions(ring);
-	if (SAFERRING_UNLIKELY(ring->any_gone))
+	if (ring->any_gone)
 		disarm_gone(ring);
-	if (SAFERRING_UNLIKELY(ring->doomed_count))
-		return prepare_requests(ring);
-	return 0;
+	return ring->doomed_count ? prepare_requests(ring) : 0;
 }
 
 /* ---- submitting ---- */
@@ -351,6 +290,7 @@ int saferring_ring_submit(struct saferring_ring *ring)
 		return 0;
 	before = sr_ring_prepare(ring);
 	taken = sr_uring_enter(ring, 0, 0);
+	sr_account_taken(ring);
 	if (taken < 0 && !before)
 		return sr_fail_enter(ring, taken, "ring_submit");
 	return SR_MAX(taken, 0) + (int)before;
@@ -379,7 +319,7 @@ int sr_ring_withdraw_all(struct saferring_ring *ring)
 	}
 	sr_uring_withdraw(ring);
 	ring->queued = 0;
-	ring->stats.withdrawn += count;
+	saferring_word_add(&ring->stats->withdrawn, count);
 	return (int)count;
 }
 

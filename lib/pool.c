@@ -375,9 +375,9 @@ int saferring_pool_create(struct saferring_region *const *regions, size_t count,
 	if (error)
 		return error;
 	/* What the inline functions read is in one cache line. */
-	if (posix_memalign((void **)&pool, SR_CACHE_LINE, sizeof(*pool)))
+	pool = sr_allocate_lines(sizeof(*pool));
+	if (!pool)
 		return sr_fail_memory("pool_create", sizeof(*pool));
-	memset(pool, 0, sizeof(*pool));
 	pool->epoch = regions[0]->epoch;
 	pool->region_count = count;
 	error = prepare(pool, regions, &known);
@@ -389,15 +389,18 @@ int saferring_pool_create(struct saferring_region *const *regions, size_t count,
 	return 0;
 }
 
-/* With the pool's lock held. */
-static size_t cached(const struct saferring_pool *pool)
+/* With the pool's lock held: what lies in caches, and what they have served. */
+static void count_cached(const struct saferring_pool *pool,
+			 struct saferring_pool_stats *stats)
 {
 	const struct saferring_cache *cache;
-	size_t count = 0;
 
-	for (cache = pool->caches; cache; cache = cache->next)
-		count += __atomic_load_n(&cache->count, __ATOMIC_RELAXED);
-	return count;
+	stats->hits = saferring_word_get(&pool->words->hits);
+	stats->misses = saferring_word_get(&pool->words->misses);
+	for (cache = pool->caches; cache; cache = cache->next) {
+		stats->cached += saferring_cache_count(cache);
+		stats->hits += sr_cache_hits(cache);
+	}
 }
 
 static void count_states(const struct saferring_pool *pool,
@@ -441,7 +444,7 @@ static void count_buffers(struct saferring_pool *pool,
 			  struct saferring_pool_stats *stats)
 {
 	pthread_mutex_lock(&pool->lock);
-	stats->cached = cached(pool);
+	count_cached(pool, stats);
 	pthread_mutex_unlock(&pool->lock);
 	stats->buffers = pool->count;
 	stats->regions = pool->region_count;
@@ -591,7 +594,7 @@ void saferring_pool_flush(struct saferring_pool *pool)
 	if (cache->pool != pool)
 		return;
 	pthread_mutex_lock(&pool->lock);
-	sr_cache_spill(pool, cache, cache->count);
+	sr_cache_spill(pool, cache, saferring_cache_count(cache));
 	sr_waiters_serve(pool);
 	pthread_mutex_unlock(&pool->lock);
 }

@@ -16,23 +16,19 @@ static const char *kind_name(const struct sr_operation *operation)
 }
 
 /* An operation without a buffer keeps nothing but the ring. */
-static void mark(struct sr_operation *operation)
+static void mark(const struct sr_operation *operation)
 {
-	struct saferring_pool *pool = operation->pool;
-	uint64_t handle, word;
-
-	if (!operation->word || operation->word == SR_WORD_NONE)
-		return;
-	handle = sr_tag_handle(operation->word);
-	word = sr_handle_tag(handle, SR_STATE_QUARANTINE);
-	sr_tag_store(saferring_buffer_tag(&pool->fast, handle), word);
-	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
+	if (sr_record_in_use(operation) && operation->pool)
+		sr_tag_store(operation->tag,
+			     sr_handle_tag(sr_record_handle(operation),
+					   SR_STATE_QUARANTINE));
 }
 
 void sr_quarantine_add(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++)
 		mark(&ring->operation[number]);
 	sr_groups_quarantine(ring);
@@ -64,14 +60,16 @@ int saferring_quarantine_reap(void)
 	return (int)left;
 }
 
+/* By the handle that the buffer comes back under. */
 static bool find_in(const struct saferring_ring *ring, const char *where,
-		    uint64_t word, char *text, size_t length)
+		    uint64_t fresh, char *text, size_t length)
 {
 	const struct sr_operation *operation = ring->operation;
 	unsigned int number;
 
 	for (number = 0; number < ring->depth; number++, operation++) {
-		if (__atomic_load_n(&operation->word, __ATOMIC_RELAXED) != word)
+		if (__atomic_load_n(&operation->fresh, __ATOMIC_RELAXED) !=
+		    fresh)
 			continue;
 		snprintf(text, length, "%s as %s of %u bytes by ring %s", where,
 			 kind_name(operation),
@@ -82,16 +80,18 @@ static bool find_in(const struct saferring_ring *ring, const char *where,
 	return false;
 }
 
-bool sr_ring_find_word(uint64_t word, char *text, size_t length)
+bool sr_ring_find_buffer(const struct saferring_pool *pool, uint64_t handle,
+			 char *text, size_t length)
 {
+	const uint64_t fresh = handle + pool->fast.step;
 	const struct saferring_ring *ring;
 	bool found = false;
 
 	sr_registry_lock();
 	for (ring = sr_rings; ring && !found; ring = ring->next)
-		found = find_in(ring, "in flight", word, text, length);
+		found = find_in(ring, "in flight", fresh, text, length);
 	for (ring = quarantine; ring && !found; ring = ring->next)
-		found = find_in(ring, "in quarantine", word, text, length);
+		found = find_in(ring, "in quarantine", fresh, text, length);
 	sr_registry_unlock();
 	return found;
 }

@@ -42,7 +42,7 @@ int sr_fail_range(struct saferring_ring *ring,
 		.limit = pool->buffer_size,
 	};
 
-	ring->stats.refused++;
+	saferring_word_add(&ring->stats->refused, 1);
 	if (!length)
 		return sr_fail(&fault, "length 0");
 	return sr_fail(&fault,
@@ -52,7 +52,7 @@ int sr_fail_range(struct saferring_ring *ring,
 
 int sr_fail_depth(struct saferring_ring *ring, unsigned int kind)
 {
-	ring->stats.refused++;
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EBUSY,
 			       .reason = SAFERRING_REASON_DEPTH,
@@ -75,7 +75,7 @@ int sr_fail_last(struct saferring_ring *ring, const struct saferring_pool *pool,
 	struct saferring_error *error = sr_error_begin(
 		-ESTALE, SAFERRING_REASON_RETIRED, sr_kinds[kind].function);
 
-	ring->stats.refused++;
+	saferring_word_add(&ring->stats->refused, 1);
 	error->handle = word;
 	error->index = (uint32_t)sr_word_index(pool, word);
 	error->owner = SAFERRING_OWNER_USER;
@@ -100,7 +100,7 @@ int sr_refuse(struct saferring_ring *ring, unsigned int kind, const char *what,
 	if (sr_forked(ring->epoch))
 		return sr_fail_forked(sr_kinds[kind].function, "ring",
 				      ring->name);
-	ring->stats.refused++;
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EINVAL,
 			       .reason = SAFERRING_REASON_ARGUMENT,
@@ -116,7 +116,7 @@ static int fail_unsupported(struct saferring_ring *ring, unsigned int kind)
 	char cure[64];
 
 	snprintf(cure, sizeof(cure), "Linux %s or later", sr_kinds[kind].since);
-	ring->stats.refused++;
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EOPNOTSUPP,
 			       .reason = SAFERRING_REASON_UNSUPPORTED,
@@ -169,15 +169,14 @@ static struct sr_operation *part_of_word(struct sr_draft *draft, uint64_t word,
 	struct sr_operation *part = draft->operation;
 
 	for (*number = 0; part; (*number)++) {
-		if (part->word == word + SR_TO_KERNEL)
+		if (sr_record_handle(part) == word)
 			return part;
 		part = sr_record_next(draft->ring, part);
 	}
 	return NULL;
 }
 
-static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
-				       struct saferring_pool *pool)
+static struct sr_operation *add_record(struct sr_draft *draft)
 {
 	struct saferring_ring *ring = draft->ring;
 	struct sr_operation *part = sr_record_take(ring);
@@ -191,11 +190,11 @@ static struct sr_operation *add_record(struct sr_draft *draft, uint64_t word,
 		sr_state_of(ring, draft->last)->next =
 			sr_record_number(part);
 	draft->last = part;
-	sr_record_set_kind(part, draft->kind,
-			   SR_SPECIAL_SLOW | (first ? 0 : SR_SPECIAL_PART));
-	__atomic_store_n(&part->length, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&part->word, word, __ATOMIC_RELAXED);
-	part->pool = pool;
+	sr_record_set_shape(part,
+			    sr_shape(ring, draft->kind,
+				     SR_SPECIAL_SLOW |
+					     (first ? 0 : SR_SPECIAL_PART),
+				     0));
 	return part;
 }
 
@@ -214,7 +213,8 @@ static int add_buffer(struct sr_draft *draft, struct saferring_pool *pool,
 		return sr_fail_last(ring, pool, word, draft->kind);
 	draft->deep |= pool->depth != NULL;
 	sr_tag_store(tag, word + SR_TO_KERNEL);
-	*part = add_record(draft, word + SR_TO_KERNEL, pool);
+	*part = add_record(draft);
+	sr_record_set_buffer(*part, pool, tag, word);
 	return 0;
 }
 
@@ -279,10 +279,7 @@ static void undo(struct sr_draft *draft)
 	for (; part; part = next) {
 		next = sr_record_next(ring, part);
 		if (part->pool)
-			sr_tag_store(saferring_buffer_tag(
-					     &part->pool->fast,
-					     part->word - SR_TO_KERNEL),
-				     part->word - SR_TO_KERNEL);
+			sr_tag_store(part->tag, sr_record_handle(part));
 		sr_record_release(ring, part);
 	}
 }
@@ -325,7 +322,7 @@ static int check_beside(struct saferring_ring *ring, unsigned int kind)
 	sr_look_at_regions(ring);
 	if (io_uring_sq_space_left(ring->beside))
 		return 0;
-	ring->stats.refused++;
+	saferring_word_add(&ring->stats->refused, 1);
 	return sr_fail(&(struct sr_fault){
 			       .code = -EBUSY,
 			       .reason = SAFERRING_REASON_DEPTH,
@@ -372,7 +369,7 @@ int sr_draft(struct saferring_ring *ring, unsigned int kind,
 	if (count)
 		error = add_ranges(draft, ranges, count);
 	else
-		add_record(draft, SR_WORD_NONE, NULL);
+		sr_record_set_no_buffer(ring, add_record(draft));
 	if (error)
 		return error;
 	draft->payload = sr_payload_of(ring, draft->operation);
@@ -434,8 +431,8 @@ static __attribute__((cold, noinline)) int leave(struct sr_draft *draft)
 		if (part->pool && part->pool->depth)
 			sr_buffer_leave(part->pool,
 					&(struct sr_leaving){
-						.handle = part->word -
-							  SR_TO_KERNEL,
+						.handle = sr_record_handle(
+							part),
 						.what = kind->name,
 						.operation = kind->function,
 						.reads = kind->flags &
@@ -454,7 +451,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 	if (error) {
 		give_entry_back(ring);
 		undo(draft);
-		ring->stats.refused++;
+		saferring_word_add(&ring->stats->refused, 1);
 		return error;
 	}
 	draft->sqe->user_data = part->key;
@@ -462,7 +459,7 @@ int sr_queue(struct sr_draft *draft, uint64_t user_data)
 		part->user_data = user_data;
 	if (sr_kinds[draft->kind].flags & SR_KIND_MULTISHOT)
 		ring->multishots++;
-	sr_account_queued(ring->words, draft->kind);
+	sr_account_queued(ring->words, draft->kind, 1);
 	if (!ring->beside)
 		ring->queued++;
 	return 0;

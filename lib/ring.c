@@ -209,10 +209,13 @@ static int allocate_payloads(struct saferring_ring *ring)
 	return 0;
 }
 
+/* The keys of those that are never used are none that would lead to them. */
 static void number_records(struct saferring_ring *ring)
 {
 	unsigned int number;
 
+	for (number = ring->depth; number <= ring->record_mask; number++)
+		ring->operation[number].key = SR_KEY_MARK | (number ^ 1);
 	for (number = 0; number < ring->depth; number++) {
 		ring->operation[number].key = SR_KEY_MARK | number;
 		ring->free[number] =
@@ -227,7 +230,8 @@ static int allocate(struct saferring_ring *ring, size_t pool_count)
 {
 	const unsigned int room = sr_power_of_two(ring->depth);
 
-	ring->operation = calloc(ring->depth, sizeof(*ring->operation));
+	ring->record_mask = room - 1;
+	ring->operation = sr_allocate_lines(room * sizeof(*ring->operation));
 	ring->state = calloc(ring->depth, sizeof(*ring->state));
 	ring->free = calloc(ring->depth, sizeof(*ring->free));
 	ring->pending = calloc(room, sizeof(*ring->pending));
@@ -319,6 +323,7 @@ static int open_ring(struct saferring_ring *ring,
 		error = sr_setup(ring, options);
 	if (error)
 		return error;
+	ring->sq_mask = *ring->uring.sq.kring_mask;
 	sr_uring_probe(ring);
 	error = sr_adapt_ring(ring, options);
 	if (!error)
@@ -365,7 +370,7 @@ static int set_up(struct saferring_ring *ring,
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	struct saferring_ring *ring;
 	int error = check_options(options);
 
@@ -489,7 +494,7 @@ static int fail_beside_busy(const struct saferring_ring *ring)
 
 int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	char name[SR_NAME_MAX];
 	unsigned int left;
 
@@ -575,7 +580,7 @@ int saferring_ring_stats(const struct saferring_ring *ring,
 	if (!ring || !out)
 		return sr_fail_argument("ring_stats",
 					"no ring, or no place for its stats");
-	stats = ring->stats;
+	stats = *ring->stats;
 	stats.reads = ring->words->done[SAFERRING_OPERATION_READ];
 	stats.writes = ring->words->done[SAFERRING_OPERATION_WRITE];
 	stats.bytes_read = ring->words->bytes[SAFERRING_OPERATION_READ];

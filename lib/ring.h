@@ -21,9 +21,6 @@
 /* What no operation waits for: an index that no record has. */
 #define SR_KEY_CANCEL	  (SR_KEY_MARK | 0xffffUL)
 
-/* The word in the record of an operation without a buffer: no tag is that. */
-#define SR_WORD_NONE UINT64_MAX
-
 /* No further record. */
 #define SR_RECORD_NONE UINT32_MAX
 
@@ -31,38 +28,47 @@
 #define SR_SPECIAL_RESULT (1U << 0) /* sr_state.result is its result */
 #define SR_SPECIAL_SLOW	  (1U << 1) /* its kind is neither READ nor WRITE */
 #define SR_SPECIAL_DROP	  (1U << 2) /* nobody wants to hear of it */
-#define SR_SPECIAL_BARE	  (1U << 4) /* nothing else, but it has no buffer */
 #define SR_SPECIAL_PART	  (1U << 3) /* not the first record of its operation */
 
 /*
  * struct sr_operation - an operation that is queued or in flight
- * @word: tag of its buffer, in state KERNEL; SR_WORD_NONE if it has none; 0 if
- *	the record is free
- * @user_data: the program's
- * @key: user_data of the SQE
+ * @fresh: the handle under which its buffer comes back, or 0 if it has none
  * @pool: pool of the buffer, or NULL
+ * @user_data: the program's
  * @length: bytes asked for
  * @kind: enum saferring_operation
  * @special: SR_SPECIAL bits
- * @both: to write the two at once
+ * @lot: those that were queued for one submission have the same
+ * @shape: these four at once: what has the same shape ends in the same way
+ * @tag: of the buffer, or some word if it has none; see sr_records_settle()
+ * @key: user_data of the SQE
+ *
+ * In the order of struct saferring_completion, and in a cache line of its own.
  *
  * An operation on several buffers has a record for each, linked by
  * sr_state.next; the first has the key of the SQE.
  */
 struct sr_operation {
-	uint64_t word;
-	uint64_t user_data;
-	uint64_t key;
+	uint64_t fresh;
 	struct saferring_pool *pool;
-	uint32_t length;
+	uint64_t user_data;
 	union {
 		struct {
-			uint16_t kind;
-			uint16_t special;
+			uint32_t length;
+			uint8_t kind;
+			uint8_t special;
+			uint16_t lot;
 		};
-		uint32_t both;
+		uint64_t shape;
 	};
+	uint64_t *tag;
+	uint64_t key;
+	uint64_t reserved[2];
 };
+
+_Static_assert(sizeof(struct sr_operation) == SR_CACHE_LINE,
+	       "a record is a cache line");
+_Static_assert(SAFERRING_OPERATIONS <= UINT8_MAX, "a kind is a byte");
 
 /*
  * struct sr_state - what only few operations need, by record
@@ -188,14 +194,24 @@ struct sr_watch {
  * @words: what it has done, by kind of operation
  * @counted: @words are in the statistics
  * @latency: how long its operations take, or NULL
- * @stamp: by record: when it was submitted, or NULL
- * @operation: the records
+ * @stamp: by lot: when it was submitted, or NULL
+ * @reaped_at: when what is reaped now was, or 0 if nobody has looked yet
+ * @operation: the records, and more, to a power of two
+ * @record_mask: their number less one
+ * @sq_mask: number of entries of the submission queue less one
+ * @nowhere: the tag of operations without a buffer
+ * @lot: of what is queued now
+ * @lots: how many can be told apart
+ * @lot_used: by lot: an operation has it, as of the last look
+ * @free_lot: lots that no operation has, a stack
+ * @free_lots: their number
  * @state: by record
  * @payload: by record
  * @attachment: the pools
  * @adapt: what follows the load, or NULL
  * @watch: the devices
- * @stats: those counters that are not made of the others
+ * @stats: those counters that are not made of the others, in @words, where others
+ *	look at them
  * @files: slots of the table of registered files
  * @group: by id, or NULL
  * @supported: by kind of operation: the kernel has it
@@ -203,6 +219,8 @@ struct sr_watch {
  * @next: in the registry's list, or in the quarantine
  * @memory: region for its own memory, or NULL
  * @placed: what its queues have of it, or NULL
+ * @let_start: the kernel is to start what it is about to, before it is told of
+ *	cancellations
  * @must_place: what it cannot have there makes creating fail
  * @memory_reason: why its queues are not there, or ""
  * @attached: by id of pool: its attachment, or NULL
@@ -241,9 +259,18 @@ struct saferring_ring {
 	uint8_t opcode[3];
 	struct sr_operation **free;
 	struct sr_operation *operation;
+	uint64_t record_mask;
+	unsigned int sq_mask;
 	struct sr_ring_words *words;
+	uint64_t nowhere;
 	struct saferring_histogram *latency;
 	uint64_t *stamp;
+	uint64_t reaped_at;
+	uint8_t *lot_used;
+	uint16_t *free_lot;
+	unsigned int lots;
+	unsigned int free_lots;
+	uint16_t lot;
 	bool counted;
 	uint32_t *pending;
 	uint64_t *doomed;
@@ -254,7 +281,7 @@ struct saferring_ring {
 	struct sr_adapt *adapt;
 	struct sr_watch *watch;
 	size_t watch_count;
-	struct saferring_ring_stats stats;
+	struct saferring_ring_stats *stats;
 	unsigned int setup_flags;
 	unsigned int fixed_buffers;
 	unsigned int files;
@@ -274,6 +301,7 @@ struct saferring_ring {
 	struct saferring_region *memory;
 	struct sr_extent *placed;
 	bool must_place;
+	bool let_start;
 	char memory_reason[SR_REASON_MAX];
 };
 
@@ -366,44 +394,120 @@ static inline struct sr_operation *sr_record_take(struct saferring_ring *ring)
 	return ring->free[--ring->free_count];
 }
 
-/* Others may look at the kind meanwhile. */
-static inline void sr_record_set_kind(struct sr_operation *operation,
-				      unsigned int kind, unsigned int special)
+/* In one piece at once, which a compiler does not see by itself. */
+static inline uint64_t sr_shape(const struct saferring_ring *ring,
+				unsigned int kind, unsigned int special,
+				size_t length)
 {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (uint32_t)length |
+	       (uint64_t)(kind | special << 8 | (unsigned int)ring->lot << 16)
+		       << 32;
+#else
 	const struct sr_operation value = {
-		.kind = (uint16_t)kind,
-		.special = (uint16_t)special,
+		.length = (uint32_t)length,
+		.kind = (uint8_t)kind,
+		.special = (uint8_t)special,
+		.lot = ring->lot,
 	};
 
-	__atomic_store_n(&operation->both, value.both, __ATOMIC_RELAXED);
+	return value.shape;
+#endif
 }
 
-/* The next use of the record has another key. */
+/* Two words that are stored at once, which compilers do not see by themselves. */
+typedef uint64_t sr_pair
+	__attribute__((vector_size(16), aligned(8), may_alias));
+
+static inline unsigned int sr_shape_kind(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).kind;
+}
+
+static inline unsigned int sr_shape_special(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).special;
+}
+
+static inline unsigned int sr_shape_lot(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).lot;
+}
+
+static inline uint32_t sr_shape_length(uint64_t shape)
+{
+	return ((const struct sr_operation){ .shape = shape }).length;
+}
+
+/* Others may look at a record meanwhile. */
+static inline void sr_record_set_shape(struct sr_operation *operation,
+				       uint64_t shape)
+{
+	__atomic_store_n(&operation->shape, shape, __ATOMIC_RELAXED);
+}
+
+/* The record of a buffer that the kernel has, and had by @handle before. */
+static inline void sr_record_set_buffer(struct sr_operation *operation,
+					struct saferring_pool *pool,
+					uint64_t *tag, uint64_t handle)
+{
+	__atomic_store_n(&operation->fresh, handle + pool->fast.step,
+			 __ATOMIC_RELAXED);
+	operation->pool = pool;
+	operation->tag = tag;
+}
+
+static inline void sr_record_set_no_buffer(struct saferring_ring *ring,
+					   struct sr_operation *operation)
+{
+	__atomic_store_n(&operation->fresh, 0, __ATOMIC_RELAXED);
+	operation->pool = NULL;
+	operation->tag = &ring->nowhere;
+}
+
+/* Once the records are settled, until an operation is queued or ends. */
+static inline bool sr_record_in_use(const struct sr_operation *operation)
+{
+	return operation->tag;
+}
+
+/* Who wants to know which records are in use clears those that are not. */
+static inline void sr_records_settle(struct saferring_ring *ring)
+{
+	unsigned int number;
+
+	for (number = 0; number < ring->free_count; number++)
+		ring->free[number]->tag = NULL;
+}
+
+/* The handle by which its buffer was given away. */
+static inline uint64_t sr_record_handle(const struct sr_operation *operation)
+{
+	return operation->fresh - operation->pool->fast.step;
+}
+
+/*
+ * The next use of the record has another key. The mark is what is left of a sum
+ * that grows beyond it.
+ */
 static inline void sr_record_release(struct saferring_ring *ring,
 				     struct sr_operation *operation)
 {
-	int64_t key = (int64_t)(operation->key + SR_KEY_STEP);
-
-	__atomic_store_n(&operation->word, 0, __ATOMIC_RELAXED);
-	if (SAFERRING_UNLIKELY(key >= 0))
-		key = (int64_t)(SR_KEY_MARK | sr_record_number(operation));
-	operation->key = (uint64_t)key;
+	operation->key = (operation->key + SR_KEY_STEP) | SR_KEY_MARK;
 	ring->free[ring->free_count++] = operation;
 }
 
 /*
  * The record of an operation under way: a free one has a key that no entry has
- * had yet.
+ * had yet. There is a record for every index, see number_records().
  */
 static inline struct sr_operation *
 sr_record_of_key(struct saferring_ring *ring, uint64_t key)
 {
-	const size_t number = key & SR_KEY_INDEX_MASK;
-	struct sr_operation *operation = &ring->operation[number];
+	struct sr_operation *operation =
+		&ring->operation[key & ring->record_mask];
 
-	if (SAFERRING_UNLIKELY(number >= ring->depth || operation->key != key))
-		return NULL;
-	return operation;
+	return SAFERRING_LIKELY(operation->key == key) ? operation : NULL;
 }
 
 static inline struct sr_state *sr_state_of(struct saferring_ring *ring,
@@ -433,18 +537,23 @@ sr_record_next(struct saferring_ring *ring, const struct sr_operation *operation
 void sr_quarantine_add(struct saferring_ring *ring);
 /* In a child: the rings are the parent's. */
 void sr_quarantine_forget(void);
-/* How a buffer is in flight, for people. Returns false if no ring has it. */
-bool sr_ring_find_word(uint64_t word, char *text, size_t length);
+/*
+ * How a buffer that was given away by @handle is in flight, for people. Returns
+ * false if no ring has it.
+ */
+bool sr_ring_find_buffer(const struct saferring_pool *pool, uint64_t handle,
+			 char *text, size_t length);
+
+/* batch.c: queue the steps that wait for nothing any more. */
+void sr_batches_release(struct saferring_ring *ring);
 
 /* ---- operation.c: the short way of READ and WRITE, and submitting ---- */
 
 int sr_fail_enter(const struct saferring_ring *ring, int error,
 		  const char *operation) __attribute__((cold));
-/*
- * Before anything is shown to the kernel. Returns how many operations it already
- * was shown to make room.
- */
-unsigned int sr_ring_prepare(struct saferring_ring *ring);
+/* What is done then only if something has happened. */
+unsigned int sr_ring_prepare_odd(struct saferring_ring *ring)
+	__attribute__((cold));
 /* Whether there is anything to be shown to it. */
 static inline bool sr_ring_has_work(const struct saferring_ring *ring)
 {
@@ -462,15 +571,29 @@ void sr_regions_changed(struct saferring_ring *ring) __attribute__((cold));
 /* One load a device: the word stands still as long as no region goes. */
 static inline void sr_look_at_regions(struct saferring_ring *ring)
 {
-	bool changed = false;
-	size_t number;
+	const struct sr_watch *watch = ring->watch;
+	const struct sr_watch *const end = watch + ring->watch_count;
+	uint64_t changed = 0;
 
-	for (number = 0; number < ring->watch_count; number++)
-		changed |= __atomic_load_n(ring->watch[number].revocations,
-					   __ATOMIC_ACQUIRE) !=
-			   ring->watch[number].seen;
+	for (; watch != end; watch++)
+		changed |= watch->seen ^ __atomic_load_n(watch->revocations,
+							 __ATOMIC_ACQUIRE);
 	if (SAFERRING_UNLIKELY(changed))
 		sr_regions_changed(ring);
+}
+
+/*
+ * Before anything is shown to the kernel. Returns how many operations it already
+ * was shown to make room.
+ */
+static inline unsigned int sr_ring_prepare(struct saferring_ring *ring)
+{
+	if (SAFERRING_UNLIKELY(ring->ready_steps != 0))
+		sr_batches_release(ring);
+	sr_look_at_regions(ring);
+	if (SAFERRING_UNLIKELY(ring->any_gone || ring->doomed_count))
+		return sr_ring_prepare_odd(ring);
+	return 0;
 }
 
 int sr_ring_withdraw_all(struct saferring_ring *ring);
@@ -595,12 +718,12 @@ int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out);
 
 /* batch.c */
-/* Queue the steps that wait for nothing any more. */
-void sr_batches_release(struct saferring_ring *ring);
 /* A step has ended, whatever its buffers are doing. */
 void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
 			 int32_t result);
 void sr_batches_end(struct saferring_ring *ring);
+/* The kernel did not find what was to be cancelled. */
+void sr_batches_chase(struct saferring_ring *ring);
 
 /* adopt.c */
 void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
@@ -669,6 +792,8 @@ static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
 
 /* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
+/* Have the kernel do what it has put off. */
+void sr_uring_let_start(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
 /* What is queued next is linked to nothing. */
@@ -685,7 +810,7 @@ static inline struct io_uring_sqe *sr_uring_next(struct saferring_ring *ring)
 {
 	struct io_uring_sq *sq = &ring->uring.sq;
 
-	return &sq->sqes[sq->sqe_tail++ & *sq->kring_mask];
+	return &sq->sqes[sq->sqe_tail++ & ring->sq_mask];
 }
 
 /* The same for entries of any size. */

@@ -161,11 +161,11 @@ void saferring_set_destroy(struct saferring_set *set)
 /* The thread's cache first, which takes no lock. */
 static saferring_buffer try_pool(struct saferring_pool *pool)
 {
+	const struct saferring_cache *cache = saferring_caches[__atomic_load_n(
+		&pool->fast.slot, __ATOMIC_RELAXED)];
 	saferring_buffer buffer = SAFERRING_BUFFER_NONE;
 
-	if (saferring_caches[__atomic_load_n(&pool->fast.slot,
-					     __ATOMIC_RELAXED)]
-		    ->count &&
+	if (saferring_cache_count(cache) &&
 	    !saferring_buffer_get(pool, &buffer))
 		return buffer;
 	return sr_buffer_try(pool);

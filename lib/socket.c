@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "internal.h"
+#include "short.h"
 
 /* ---- sockets and connections ---- */
 
@@ -127,9 +128,44 @@ int saferring_ring_shutdown(struct saferring_ring *ring, int fd, int how,
 
 /* ---- one range ---- */
 
-static int transfer(struct saferring_ring *ring, unsigned int kind, int fd,
-		    const struct saferring_range *range, int flags,
-		    uint64_t user_data)
+/* Sending and receiving are as short as reading and writing. */
+static __always_inline bool transfer_short(struct saferring_ring *ring,
+					   unsigned int kind,
+					   unsigned int opcode, int fd,
+					   const struct saferring_range *range,
+					   int flags, uint64_t user_data)
+{
+	const struct sr_attachment *attachment;
+	struct saferring_pool *pool;
+
+	if (SAFERRING_UNLIKELY(!ring || !range))
+		return false;
+	attachment = ring->by_pool[range->buffer.word >> SR_ID_SHIFT];
+	if (SAFERRING_UNLIKELY(!attachment || fd & SAFERRING_FILE_BIT ||
+			       !ring->supported[kind]))
+		return false;
+	pool = attachment->pool;
+	if (SAFERRING_UNLIKELY(!sr_in_buffer(pool, range->start,
+					     range->length)))
+		return false;
+	return sr_queue_one(ring,
+			    &(struct sr_common){
+				    .pool = pool,
+				    .kind = kind,
+				    .opcode = opcode,
+				    .fd = fd,
+				    .flags = (uint32_t)flags,
+				    .first = range->start,
+				    .length = (uint32_t)range->length,
+				    .shape = sr_shape(ring, kind, 0,
+						      range->length),
+			    },
+			    range->buffer.word, 0, user_data);
+}
+
+static __attribute__((noinline)) int
+transfer(struct saferring_ring *ring, unsigned int kind, int fd,
+	 const struct saferring_range *range, int flags, uint64_t user_data)
 {
 	struct sr_draft draft;
 	int error = sr_check_ranges(ring, kind, range, 1);
@@ -152,6 +188,10 @@ int saferring_ring_send(struct saferring_ring *ring, int fd,
 			const struct saferring_range *range, int flags,
 			uint64_t user_data)
 {
+	if (SAFERRING_LIKELY(transfer_short(ring, SAFERRING_OPERATION_SEND,
+					    IORING_OP_SEND, fd, range, flags,
+					    user_data)))
+		return 0;
 	return transfer(ring, SAFERRING_OPERATION_SEND, fd, range, flags,
 			user_data);
 }
@@ -168,6 +208,10 @@ int saferring_ring_recv(struct saferring_ring *ring, int fd,
 			const struct saferring_range *range, int flags,
 			uint64_t user_data)
 {
+	if (SAFERRING_LIKELY(transfer_short(ring, SAFERRING_OPERATION_RECV,
+					    IORING_OP_RECV, fd, range, flags,
+					    user_data)))
+		return 0;
 	return transfer(ring, SAFERRING_OPERATION_RECV, fd, range, flags,
 			user_data);
 }

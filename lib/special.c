@@ -31,7 +31,7 @@ static void report_gone(const struct saferring_ring *ring,
 		 "a %s of %u bytes ended after the region of pool %s was freed",
 		 kind_of(operation)->name, operation->length,
 		 operation->pool->name);
-	error->handle = sr_tag_handle(operation->word);
+	error->handle = sr_record_handle(operation);
 	error->index = (uint32_t)sr_word_index(operation->pool, error->handle);
 	error->owner = SAFERRING_OWNER_NOBODY;
 	sr_report(error);
@@ -44,7 +44,7 @@ uint32_t sr_note_gone(struct saferring_ring *ring,
 
 	sr_tag_store(saferring_buffer_tag(&pool->fast, word),
 		     sr_handle_tag(word, SR_STATE_GONE));
-	ring->stats.region_gone++;
+	saferring_word_add(&ring->stats->region_gone, 1);
 	report_gone(ring, operation);
 	return SAFERRING_COMPLETION_REGION_GONE;
 }
@@ -57,15 +57,13 @@ static uint32_t give_back(struct saferring_ring *ring,
 			  struct saferring_completion *completion)
 {
 	struct saferring_pool *pool = operation->pool;
-	uint64_t word;
+	const uint64_t word = operation->fresh;
 
-	completion->buffer = SAFERRING_BUFFER_NONE;
+	completion->buffer.word = word;
 	completion->pool = pool;
 	if (!pool)
 		return 0;
-	word = operation->word - SR_TO_KERNEL + pool->fast.step;
-	completion->buffer.word = word;
-	sr_tag_store(saferring_buffer_tag(&pool->fast, word), word);
+	sr_tag_store(operation->tag, word);
 	if (ring->any_gone && sr_record_gone(operation))
 		return sr_note_gone(ring, operation, word);
 	if (pool->depth)
@@ -85,7 +83,7 @@ static uint32_t note_result(struct saferring_ring *ring,
 					      result);
 		if (!(flags & SAFERRING_COMPLETION_WITHDRAWN) &&
 		    !(traits & SR_KIND_EXPIRES && result == -ETIME))
-			ring->stats.errors++;
+			saferring_word_add(&ring->stats->errors, 1);
 		return flags;
 	}
 	if (!(traits & SR_KIND_BYTES))
@@ -95,7 +93,7 @@ static uint32_t note_result(struct saferring_ring *ring,
 	    traits & SR_KIND_MULTISHOT)
 		return flags;
 	sr_account_incomplete(ring->words, operation->kind, result);
-	ring->stats.short_results++;
+	saferring_word_add(&ring->stats->short_results, 1);
 	return flags | SAFERRING_COMPLETION_SHORT;
 }
 
@@ -169,7 +167,7 @@ void sr_return_record(struct saferring_ring *ring,
 	struct saferring_pool *pool = operation->pool;
 
 	if (pool)
-		sr_pool_take_back(pool, sr_tag_handle(operation->word));
+		sr_pool_take_back(pool, sr_record_handle(operation));
 	sr_record_release(ring, operation);
 }
 
@@ -254,6 +252,16 @@ static void finish(struct saferring_ring *ring,
 
 /* ---- provided buffers ---- */
 
+/* The record has the buffer of a tag in state KERNEL. */
+static void set_provided(struct sr_operation *operation,
+			 struct saferring_pool *pool, uint64_t word)
+{
+	const uint64_t handle = sr_tag_handle(word);
+
+	sr_record_set_buffer(operation, pool,
+			     saferring_buffer_tag(&pool->fast, handle), handle);
+}
+
 /*
  * A buffer that the last CQE brings becomes the record's own, and comes back
  * like any other.
@@ -267,8 +275,7 @@ static uint32_t take_last_provided(struct saferring_ring *ring,
 
 	if (!word)
 		return SAFERRING_COMPLETION_PARTIAL;
-	__atomic_store_n(&operation->word, word, __ATOMIC_RELAXED);
-	operation->pool = state->group->pool;
+	set_provided(operation, state->group->pool, word);
 	return 0;
 }
 
@@ -291,14 +298,14 @@ static void take_provided(struct saferring_ring *ring,
 			  struct saferring_completion *completion)
 {
 	struct saferring_group *group = sr_state_of(ring, operation)->group;
+	const uint64_t word = sr_group_take(group, cqe, &completion->extra);
 	struct sr_operation once = *operation;
 
-	once.word = sr_group_take(group, cqe, &completion->extra);
-	if (!once.word) {
+	if (!word) {
 		completion->flags |= SAFERRING_COMPLETION_PARTIAL;
 		return;
 	}
-	once.pool = group->pool;
+	set_provided(&once, group->pool, word);
 	completion->flags |= give_back(ring, &once, completion);
 }
 
@@ -333,7 +340,8 @@ static void complete_last(struct saferring_ring *ring,
 
 /*
  * The one CQE of an operation that has one record, and nothing that this would
- * not do: it need not be pending first, if no other is.
+ * not do: it need not be pending first, if no other is. Those of the short ways
+ * are like that, and have no state.
  */
 static bool is_alone(const struct saferring_ring *ring,
 		     const struct sr_operation *operation,
@@ -342,6 +350,8 @@ static bool is_alone(const struct saferring_ring *ring,
 	const struct sr_state *state = &ring->state[sr_record_number(operation)];
 	const unsigned int more = SR_KIND_MULTISHOT | SR_KIND_ZEROCOPY;
 
+	if (!operation->special)
+		return true;
 	return operation->special == SR_SPECIAL_SLOW &&
 	       !ring->pending_count && state->next == SR_RECORD_NONE &&
 	       !state->group && !state->batch && !(kind_of(operation)->flags & more) &&
@@ -356,7 +366,10 @@ static unsigned int complete_alone(struct saferring_ring *ring,
 {
 	struct sr_state *state = sr_state_of(ring, operation);
 
-	finish(ring, operation, cqe->res, cqe);
+	if (operation->special)
+		finish(ring, operation, cqe->res, cqe);
+	else
+		state->extra = 0;
 	state->result = cqe->res;
 	state->flags = 0;
 	return sr_complete_pending(ring, operation, completion);

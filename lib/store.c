@@ -123,8 +123,10 @@ void sr_pool_region_gone(struct saferring_pool *pool, size_t number,
 	for (cache = pool->caches; cache; cache = cache->next)
 		if (others_are_quiet ||
 		    cache == saferring_caches[pool->slot])
-			cache->count = drop_gone(pool, cache->tag,
-						 cache->count);
+			sr_cache_set_count(
+				cache,
+				drop_gone(pool, cache->tag,
+					  saferring_cache_count(cache)));
 	sr_waiters_wake(pool);
 	pthread_mutex_unlock(&pool->lock);
 }

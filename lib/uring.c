@@ -209,8 +209,8 @@ void sr_uring_unregister_group(struct saferring_ring *ring,
 		io_uring_unregister_buf_ring(&ring->uring, group->id);
 }
 
-static int enter_until(struct saferring_ring *ring, unsigned int min,
-		       uint64_t timeout_ns)
+static __attribute__((noinline)) int
+enter_until(struct saferring_ring *ring, unsigned int min, uint64_t timeout_ns)
 {
 	struct __kernel_timespec time = {
 		.tv_sec = (long long)(timeout_ns / 1000000000),
@@ -301,6 +301,17 @@ settle(struct saferring_ring *ring, unsigned int taken)
 }
 
 /*
+ * What the library queues itself is no part of a chain of the program's, which
+ * ends with what the program queued last.
+ */
+void sr_uring_end_chain(struct saferring_ring *ring)
+{
+	if (ring->queued)
+		sr_uring_queued(ring, ring->queued - 1)->flags &=
+			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+/*
  * What the kernel has taken is read off its head of the queue: the calls do not
  * tell when they also fail. With SQPOLL it is what it was shown.
  */
@@ -312,18 +323,20 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	unsigned int taken, requests = 0;
 	int result;
 
-	if (SAFERRING_UNLIKELY(ring->stamp != NULL))
+	/* The kernel's thread may see what is submitted next along with it. */
+	if (ring->flushes)
+		sr_uring_end_chain(ring);
+	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && queued)
 		sr_account_stamp(ring);
 	sr_account_entering(ring);
 	result = enter(ring, min, timeout_ns);
 	taken = ring->flushes ? queued :
 				io_uring_smp_load_acquire(head) - before;
-	ring->stats.enters++;
+	saferring_word_add(&ring->stats->enters, 1);
 	ring->queued -= taken;
 	if (SAFERRING_UNLIKELY(ring->queued | ring->requests))
 		requests = settle(ring, taken);
-	ring->stats.submitted += taken - requests;
-	sr_account_enter(ring);
+	saferring_word_add(&ring->stats->submitted, taken - requests);
 	SR_PROBE2(submit, ring->name, taken);
 	if (result < 0 && !taken)
 		return result;
@@ -340,20 +353,22 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 	if (!ring->polled &&
 	    !(IO_URING_READ_ONCE(*ring->uring.sq.kflags) & inside))
 		return 0;
-	ring->stats.enters++;
+	saferring_word_add(&ring->stats->enters, 1);
 	io_uring_get_events(&ring->uring);
 	return io_uring_cq_ready(&ring->uring);
 }
 
 /*
- * What the library queues itself is no part of a chain of the program's, which
- * ends with what the program queued last.
+ * How far requests may fill the queue. With SQPOLL they may still be in it when
+ * as many operations are queued as there are records, and those do not look for
+ * room.
  */
-void sr_uring_end_chain(struct saferring_ring *ring)
+static unsigned int request_room(const struct saferring_ring *ring)
 {
-	if (ring->queued)
-		sr_uring_queued(ring, ring->queued - 1)->flags &=
-			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+	const unsigned int entries = *ring->uring.sq.kring_entries;
+
+	return ring->flushes && entries > ring->depth ? entries - ring->depth :
+							entries;
 }
 
 /* An entry of the queue that is no operation's. */
@@ -365,7 +380,7 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 		sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
 	struct io_uring_sqe *sqe;
 
-	if (used >= *sq->kring_entries)
+	if (used >= request_room(ring))
 		return -EAGAIN;
 	sr_uring_end_chain(ring);
 	sqe = sr_uring_next_any(ring);
@@ -375,6 +390,15 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 	ring->queued++;
 	ring->requests++;
 	return 0;
+}
+
+void sr_uring_let_start(struct saferring_ring *ring)
+{
+	ring->let_start = false;
+	if (ring->engine)
+		return;
+	saferring_word_add(&ring->stats->enters, 1);
+	io_uring_get_events(&ring->uring);
 }
 
 /*
@@ -402,8 +426,9 @@ static int cancel_each(struct saferring_ring *ring)
 	unsigned int number;
 
 	ring->doomed_count = 0;
+	sr_records_settle(ring);
 	for (number = 0; number < ring->depth; number++)
-		if (ring->operation[number].word)
+		if (sr_record_in_use(&ring->operation[number]))
 			ring->doomed[ring->doomed_count++] =
 				ring->operation[number].key;
 	sr_uring_add_requests(ring);

@@ -15,6 +15,7 @@
 #include <saferring/api.h>
 #include <saferring/error.h>
 #include <saferring/pool.h>
+#include <saferring/word.h>
 
 SAFERRING_BEGIN_DECLS
 
@@ -77,13 +78,24 @@ struct saferring_pool_fast {
 
 /* Free buffers that a thread keeps to itself. */
 struct saferring_cache {
-	uint64_t count;
+	union {
+		uint64_t state;	/* their number in bits 0-15, gets above it */
+		uint16_t part[4];
+	};
 	uint64_t room;		/* puts take the slow path at this count */
 	struct saferring_pool *pool;
 	struct saferring_cache *next;
 	uintptr_t reserved[4];
 	uint64_t tag[SAFERRING_CACHE_MAX]; /* of free buffers */
 };
+
+/* What a get adds to the state: one get more, and one buffer less. */
+#define SAFERRING_CACHE_GET 0xffffU
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define SAFERRING_CACHE_COUNT 3
+#else
+#define SAFERRING_CACHE_COUNT 0
+#endif
 
 /*
  * The calling thread's caches. A slot without one refers to a cache that is
@@ -131,6 +143,12 @@ saferring_buffer_tag(const struct saferring_pool_fast *fast, uint64_t word)
 #define SAFERRING_STORE(word, value) ((word) = (value))
 #endif
 
+static inline uint64_t
+saferring_cache_count(const struct saferring_cache *cache)
+{
+	return SAFERRING_LOAD(cache->part[SAFERRING_CACHE_COUNT]);
+}
+
 /**
  * saferring_buffer_get() - get a buffer from a pool
  * @pool: the pool
@@ -152,7 +170,7 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
 	const struct saferring_pool_fast *fast =
 		(const struct saferring_pool_fast *)(const void *)pool;
 	struct saferring_cache *cache = saferring_caches[SAFERRING_LOAD(fast->slot)];
-	const uint64_t count = cache->count;
+	const uint64_t count = saferring_cache_count(cache);
 	struct saferring_tag *tag;
 	uint64_t free_tag, word;
 
@@ -164,7 +182,7 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
 	/* Its region may be gone since, or another thread have put it, too. */
 	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != free_tag))
 		goto slow;
-	SAFERRING_STORE(cache->count, count - 1);
+	saferring_word_add(&cache->state, SAFERRING_CACHE_GET);
 	SAFERRING_STORE(tag->word, word);
 	buffer->word = word;
 	return 0;
@@ -200,14 +218,14 @@ saferring_buffer_put(struct saferring_pool *pool, saferring_buffer buffer)
 	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != buffer.word))
 		return saferring_buffer_put_slow(pool, buffer);
 	cache = saferring_caches[SAFERRING_LOAD(fast->slot)];
-	count = cache->count;
+	count = saferring_cache_count(cache);
 	free_tag = buffer.word + fast->step_free;
 	if (SAFERRING_UNLIKELY(count >= cache->room ||
 			       free_tag >= fast->limit_free))
 		return saferring_buffer_put_slow(pool, buffer);
 	SAFERRING_STORE(tag->word, free_tag);
 	cache->tag[count] = free_tag;
-	SAFERRING_STORE(cache->count, count + 1);
+	saferring_word_add(&cache->state, 1);
 	return 0;
 }
 

@@ -185,6 +185,8 @@ SAFERRING_API int saferring_pool_destroy(struct saferring_pool *pool);
  * @regions: regions of the pool
  * @caches: caches of threads
  * @cache_room: how many free buffers these have room for together
+ * @hits: gets that the caches of threads have served
+ * @misses: all other gets, also those that found no buffer
  */
 struct saferring_pool_stats {
 	size_t size;
@@ -206,6 +208,8 @@ struct saferring_pool_stats {
 	uint64_t regions;
 	uint64_t caches;
 	uint64_t cache_room;
+	uint64_t hits;
+	uint64_t misses;
 };
 
 /**

@@ -57,6 +57,48 @@ static void every_buffer_can_be_got_once_and_no_more(void **state)
 	assert_int_equal(stats_of(stage).transfers, 64);
 }
 
+/* Whichever way a buffer was got, and whether a get found one. */
+static void every_get_is_a_hit_or_a_miss(void **state)
+{
+	struct stage *stage = *state;
+	const struct saferring_pool_stats before = stats_of(stage);
+	saferring_buffer held[64], one_more;
+	unsigned int round, number, gets = 0;
+	struct saferring_pool_stats stats;
+
+	for (round = 0; round < 500; round++) {
+		const unsigned int count = 1 + round * 11 % 40;
+
+		for (number = 0; number < count; number++)
+			held[number] = get(stage->pool);
+		for (number = 0; number < count; number++)
+			put(stage->pool, held[number]);
+		assert_int_equal(saferring_buffer_get_many(stage->pool, held,
+							   count),
+				 count);
+		assert_int_equal(saferring_buffer_put_many(stage->pool, held,
+							   count),
+				 count);
+		gets += 2 * count;
+		stats = stats_of(stage);
+		assert_int_equal(stats.hits - before.hits + stats.misses -
+					 before.misses,
+				 gets);
+	}
+	if (depth_of(stage->pool) == SAFERRING_DEPTH_FAST)
+		assert_true(stats.hits > stats.misses);
+	for (number = 0; number < 64; number++)
+		held[number] = get(stage->pool);
+	assert_int_equal(saferring_buffer_get(stage->pool, &one_more),
+			 -ENOBUFS);
+	stats = stats_of(stage);
+	assert_int_equal(stats.hits + stats.misses - before.hits -
+				 before.misses,
+			 gets + 65);
+	for (number = 0; number < 64; number++)
+		put(stage->pool, held[number]);
+}
+
 static void flushing_shares_what_the_cache_held(void **state)
 {
 	struct stage *stage = *state;
@@ -367,6 +409,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 	const struct CMUnitTest tests[] = {
 		T(every_buffer_can_be_got_once_and_no_more),
+		T(every_get_is_a_hit_or_a_miss),
 		T(flushing_shares_what_the_cache_held),
 		cmocka_unit_test_setup_teardown(a_pool_without_caches_keeps_none,
 						up_uncached, down),

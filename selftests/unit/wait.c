@@ -97,7 +97,8 @@ static void a_multishot_operation_is_waited_for_more_than_once(void **state)
 	QUEUE(saferring_ring_poll_multishot(stage->ring, pipe[0], POLLIN, 1));
 	assert_int_equal(saferring_ring_submit(stage->ring), 1);
 	assert_int_equal(write(pipe[1], "x", 1), 1);
-	assert_int_equal(saferring_ring_wait(stage->ring, c, 2, 2, 20 * MS), 1);
+	assert_int_equal(saferring_ring_wait(stage->ring, c, 2, 2, 200 * MS),
+			 1);
 	assert_int_equal(saferring_ring_destroy(stage->ring, DESTROY_MS), 0);
 	stage->ring = NULL;
 	close(pipe[0]);
