@@ -196,6 +196,7 @@ struct options {
 	bool list;
 	bool count;
 	bool serve;
+	int apart;
 	const char *filter;
 	const char *json;
 	const char *directory;
@@ -205,6 +206,8 @@ extern struct options options;
 
 /* Threads inherit the one processor that rows are measured on: leave it. */
 void roam(void);
+/* Whether the row is one of those that another process finds by its name. */
+bool row_is_listed(const struct row *row);
 /* Whether the name was asked for. */
 bool wanted(const char *name);
 
@@ -235,6 +238,8 @@ struct result {
 
 /* Measure a row, by a budget of nanoseconds of wall clock. */
 void measure(const struct row *row, uint64_t budget_ns, struct result *result);
+/* In a process that measure() starts: one round. Returns the exit status. */
+int measure_apart(const struct row *row, int fd);
 
 /* ---- count.c ---- */
 

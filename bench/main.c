@@ -13,7 +13,7 @@
 #define BUDGET_QUICK 4.0
 #define BUDGET_FULL  30.0
 
-struct options options = { .directory = "." };
+struct options options = { .directory = ".", .apart = -1 };
 
 static const struct row *const lists[] = {
 	micro_rows,
@@ -48,6 +48,8 @@ static const struct option long_options[] = {
 	{ "list", no_argument, NULL, 'l' },
 	{ "count", no_argument, NULL, 'c' },
 	{ "serve", no_argument, NULL, 's' },
+	/* For the bench itself. */
+	{ "apart", required_argument, NULL, 'a' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -76,6 +78,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 's':
 			options.serve = true;
+			break;
+		case 'a':
+			options.apart = atoi(optarg);
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -231,6 +236,31 @@ static int run(void)
 	return tallied(VERDICT_FAIL) ? 1 : 0;
 }
 
+bool row_is_listed(const struct row *row)
+{
+	const struct row *other;
+	size_t i;
+
+	for (i = 0; i < LISTS; i++)
+		for (other = lists[i]; other->name; other++)
+			if (other == row)
+				return true;
+	return false;
+}
+
+static int run_apart(void)
+{
+	const struct row *row;
+	size_t i;
+
+	stay();
+	for (i = 0; i < LISTS; i++)
+		for (row = lists[i]; row->name; row++)
+			if (options.filter && !strcmp(row->name, options.filter))
+				return measure_apart(row, options.apart);
+	return 2;
+}
+
 /* What instruction counts depend on. */
 static void record_build(void)
 {
@@ -259,6 +289,8 @@ int main(int argc, char **argv)
 		list();
 		return 0;
 	}
+	if (options.apart >= 0)
+		return run_apart();
 	error = record_open(options.json);
 	if (error) {
 		fprintf(stderr, "saferring-bench: %s: %s\n", options.json,

@@ -12,6 +12,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "bench.h"
 
 #define SLICE_NS   110000.0
@@ -295,19 +298,114 @@ static bool take_round(struct sides *sides, struct pairs *pairs,
 	return pairs->count >= until;
 }
 
+/* ---- rounds in processes of their own ---- */
+
+/**
+ * struct apart - a round that another process takes
+ * @pairs: what was taken so far; must come first
+ * @until: number of pairs to come to
+ * @end: when to stop all the same
+ * @process: nanoseconds that the process has spent
+ * @thread: those of its thread
+ * @more: there is more to be had
+ * @said: what became of it
+ * @reason: why
+ */
+struct apart {
+	struct pairs pairs;
+	unsigned int until;
+	uint64_t end;
+	uint64_t process;
+	uint64_t thread;
+	bool more;
+	enum verdict said;
+	char reason[BENCH_TEXT];
+};
+
+static struct apart *map_apart(int fd)
+{
+	void *apart = mmap(NULL, sizeof(struct apart), PROT_READ | PROT_WRITE,
+			   MAP_SHARED, fd, 0);
+
+	return apart == MAP_FAILED ? NULL : apart;
+}
+
+/* In that process. */
+int measure_apart(const struct row *row, int fd)
+{
+	struct apart *apart = map_apart(fd);
+	struct sides sides = { .row = row };
+
+	if (!apart)
+		return 2;
+	random_seed(&sides.random, wall_ns());
+	apart->more = take_round(&sides, &apart->pairs, apart->until,
+				 apart->end);
+	apart->process += sides.process;
+	apart->thread += sides.thread;
+	apart->said = row_outcome(apart->reason, sizeof(apart->reason));
+	return 0;
+}
+
+/* Returns its exit status, or -1. */
+static int run_apart(const struct row *row, int fd)
+{
+	char share[32], directory[BENCH_TEXT];
+	int status;
+	pid_t child;
+
+	snprintf(share, sizeof(share), "--apart=%d", fd);
+	snprintf(directory, sizeof(directory), "--directory=%s",
+		 options.directory);
+	child = fork();
+	if (!child) {
+		execl("/proc/self/exe", "saferring-bench", share, directory,
+		      row->name, (char *)NULL);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool take_round_apart(struct sides *sides, struct apart *apart, int fd)
+{
+	const int status = run_apart(sides->row, fd);
+
+	sides->process = apart->process;
+	sides->thread = apart->thread;
+	if (status)
+		row_fail("the process of a round ended with %d", status);
+	else if (apart->said == VERDICT_SKIPPED)
+		row_skip("%s", apart->reason);
+	else if (apart->said == VERDICT_FAIL)
+		row_fail("%s", apart->reason);
+	return !status && apart->more && apart->said == VERDICT_NONE;
+}
+
+/*
+ * A row of a list is measured in a process for each round: where the kernel puts
+ * code, stacks and pages decides between two speeds, too, and differs between
+ * processes only.
+ */
 static void take_rounds(struct sides *sides, uint64_t budget_ns,
-			struct pairs *pairs, struct result *result)
+			struct apart *apart, int fd, struct result *result)
 {
 	const unsigned int rounds = rounds_of(sides->row);
-	const uint64_t end = wall_ns() + budget_ns;
+	const bool listed = rounds > 1 && row_is_listed(sides->row);
 	unsigned int wanted = PAIRS_MIN, before = 0, round;
+	struct pairs *pairs = &apart->pairs;
 	bool more = true;
 
+	apart->end = wall_ns() + budget_ns;
 	do {
-		for (round = 1; round <= rounds && more; round++)
-			more = take_round(sides, pairs, before +
-					  (wanted - before) * round / rounds,
-					  end);
+		for (round = 1; round <= rounds && more; round++) {
+			apart->until = before +
+				       (wanted - before) * round / rounds;
+			more = listed ? take_round_apart(sides, apart, fd) :
+					take_round(sides, pairs, apart->until,
+						   apart->end);
+		}
 		if (!pairs->count)
 			return;
 		conclude(sides->row, pairs, &sides->random, result);
@@ -318,17 +416,23 @@ static void take_rounds(struct sides *sides, uint64_t budget_ns,
 
 void measure(const struct row *row, uint64_t budget_ns, struct result *result)
 {
-	struct pairs *pairs = calloc(1, sizeof(*pairs));
+	/* Inherited by the processes of rounds. */
+	const int fd = memfd_create("saferring-bench", 0);
 	struct sides sides = { .row = row };
 	char reason[BENCH_TEXT];
+	struct apart *apart;
 	enum verdict said;
 
-	if (!pairs)
+	if (fd < 0 || ftruncate(fd, sizeof(*apart)))
+		abort();
+	apart = map_apart(fd);
+	if (!apart)
 		abort();
 	memset(result, 0, sizeof(*result));
 	random_seed(&sides.random, wall_ns());
-	take_rounds(&sides, budget_ns, pairs, result);
-	free(pairs);
+	take_rounds(&sides, budget_ns, apart, fd, result);
+	munmap(apart, sizeof(*apart));
+	close(fd);
 	if (punted(sides.process, sides.thread)) {
 		result->verdict = VERDICT_INCONCLUSIVE;
 		snprintf(result->reason, sizeof(result->reason),

@@ -78,10 +78,7 @@ struct saferring_pool_fast {
 
 /* Free buffers that a thread keeps to itself. */
 struct saferring_cache {
-	union {
-		uint64_t state;	/* their number in bits 0-15, gets above it */
-		uint16_t part[4];
-	};
+	uint64_t state;		/* their number in bits 0-15, gets above it */
 	uint64_t room;		/* puts take the slow path at this count */
 	struct saferring_pool *pool;
 	struct saferring_cache *next;
@@ -91,11 +88,6 @@ struct saferring_cache {
 
 /* What a get adds to the state: one get more, and one buffer less. */
 #define SAFERRING_CACHE_GET 0xffffU
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define SAFERRING_CACHE_COUNT 3
-#else
-#define SAFERRING_CACHE_COUNT 0
-#endif
 
 /*
  * The calling thread's caches. A slot without one refers to a cache that is
@@ -146,7 +138,7 @@ saferring_buffer_tag(const struct saferring_pool_fast *fast, uint64_t word)
 static inline uint64_t
 saferring_cache_count(const struct saferring_cache *cache)
 {
-	return SAFERRING_LOAD(cache->part[SAFERRING_CACHE_COUNT]);
+	return (uint16_t)saferring_word_get(&cache->state);
 }
 
 /**
@@ -170,7 +162,7 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
 	const struct saferring_pool_fast *fast =
 		(const struct saferring_pool_fast *)(const void *)pool;
 	struct saferring_cache *cache = saferring_caches[SAFERRING_LOAD(fast->slot)];
-	const uint64_t count = saferring_cache_count(cache);
+	const uint64_t state = cache->state, count = (uint16_t)state;
 	struct saferring_tag *tag;
 	uint64_t free_tag, word;
 
@@ -182,7 +174,7 @@ saferring_buffer_get(struct saferring_pool *pool, saferring_buffer *buffer)
 	/* Its region may be gone since, or another thread have put it, too. */
 	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != free_tag))
 		goto slow;
-	saferring_word_add(&cache->state, SAFERRING_CACHE_GET);
+	SAFERRING_STORE(cache->state, state + SAFERRING_CACHE_GET);
 	SAFERRING_STORE(tag->word, word);
 	buffer->word = word;
 	return 0;
@@ -213,19 +205,20 @@ saferring_buffer_put(struct saferring_pool *pool, saferring_buffer buffer)
 		(const struct saferring_pool_fast *)(const void *)pool;
 	struct saferring_tag *tag = saferring_buffer_tag_of(fast, buffer.word);
 	struct saferring_cache *cache;
-	uint64_t count, free_tag;
+	uint64_t state, count, free_tag;
 
 	if (SAFERRING_UNLIKELY(SAFERRING_LOAD(tag->word) != buffer.word))
 		return saferring_buffer_put_slow(pool, buffer);
 	cache = saferring_caches[SAFERRING_LOAD(fast->slot)];
-	count = saferring_cache_count(cache);
+	state = cache->state;
+	count = (uint16_t)state;
 	free_tag = buffer.word + fast->step_free;
 	if (SAFERRING_UNLIKELY(count >= cache->room ||
 			       free_tag >= fast->limit_free))
 		return saferring_buffer_put_slow(pool, buffer);
 	SAFERRING_STORE(tag->word, free_tag);
 	cache->tag[count] = free_tag;
-	saferring_word_add(&cache->state, 1);
+	SAFERRING_STORE(cache->state, state + 1);
 	return 0;
 }
 
