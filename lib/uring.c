@@ -324,14 +324,14 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	int result;
 
 	/* The kernel's thread may see what is submitted next along with it. */
-	if (ring->flushes)
+	if (SAFERRING_UNLIKELY(ring->flushes))
 		sr_uring_end_chain(ring);
 	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && queued)
 		sr_account_stamp(ring);
 	sr_account_entering(ring);
 	result = enter(ring, min, timeout_ns);
-	taken = ring->flushes ? queued :
-				io_uring_smp_load_acquire(head) - before;
+	taken = SAFERRING_UNLIKELY(ring->flushes) ?
+			queued : io_uring_smp_load_acquire(head) - before;
 	saferring_word_add(&ring->stats->enters, 1);
 	ring->queued -= taken;
 	if (SAFERRING_UNLIKELY(ring->queued | ring->requests))
