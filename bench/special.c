@@ -22,6 +22,12 @@ const struct special special_rows[] = {
 	{ "whole", "instructions of whole operations, kernel included",
 	  whole_operations },
 	{ "latency", "percentiles of single operations", latency },
+	{ "adaptation.batch", "system calls of a load that trickles in",
+	  adaptation_batch },
+	{ "adaptation.busy", "there and back, one at a time",
+	  adaptation_busy },
+	{ "adaptation.cache", "many buffers at a time from small caches",
+	  adaptation_cache },
 	{ 0 },
 };
 

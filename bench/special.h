@@ -17,7 +17,10 @@ void registration(void);	/* registration.c */
 void numa_placement(void);	/* numa.c */
 void numa_speed(void);
 void latency(void);		/* latency.c */
-void whole_operations(void); /* whole.c */
+void adaptation_batch(void);	/* adaptation.c */
+void adaptation_busy(void);
+void adaptation_cache(void);
+void whole_operations(void);	/* whole.c */
 
 /* Rows of micro.c and macro.c with something varied. */
 struct row micro_check_row(unsigned int buffers, unsigned int regions);

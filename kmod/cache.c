@@ -8,7 +8,8 @@
  *
  * A folio stays charged to the memory control group of whoever had it, so only
  * the same group gets it. It waits for about a second, gives way to memory
- * pressure, and never makes an allocation fail.
+ * pressure, and never makes an allocation fail. Whether a page of it is broken
+ * is seen when it leaves.
  */
 #include "compat.h"
 
@@ -86,12 +87,19 @@ static struct folio *sring_cache_take(struct sring_cache *cache)
  */
 struct folio *sring_cache_get(int node)
 {
-	struct folio *folio = sring_cache_take(&sring_caches[node]);
+	struct folio *folio;
 	unsigned int i;
 
-	if (!folio)
-		return NULL;
-	sring_stat_add(SRING_STAT_CACHE_BYTES, node, -(s64)HPAGE_PMD_SIZE);
+	for (;;) {
+		folio = sring_cache_take(&sring_caches[node]);
+		if (!folio)
+			return NULL;
+		sring_stat_add(SRING_STAT_CACHE_BYTES, node,
+			       -(s64)HPAGE_PMD_SIZE);
+		if (!sring_folio_broken(folio))
+			break;
+		sring_folio_keep(folio);
+	}
 	/* In one go, as the page allocator does; the caller yields after it. */
 	for (i = 0; i < HPAGE_PMD_NR; i++)
 		clear_highpage(folio_page(folio, i));
@@ -145,7 +153,7 @@ static unsigned long sring_cache_trim(int node, unsigned long max)
 	spin_unlock(&cache->lock);
 	list_for_each_entry_safe(folio, next, &trimmed, lru) {
 		list_del(&folio->lru);
-		folio_put(folio);
+		sring_backend_give_back(folio);
 	}
 	sring_stat_add(SRING_STAT_CACHE_BYTES, node,
 		       -(s64)(nr * HPAGE_PMD_SIZE));

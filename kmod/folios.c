@@ -16,6 +16,7 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include "safer_ring.h"
 
@@ -36,7 +37,7 @@ static vm_fault_t sring_folio_fault(struct vm_fault *vmf)
 	struct file *file = vmf->vma->vm_file;
 	struct sring_region *region = file->private_data;
 	struct folio *folio;
-	pgoff_t within;
+	struct page *page;
 
 	if (vmf->pgoff >= region->length >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
@@ -46,12 +47,17 @@ static vm_fault_t sring_folio_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	}
 	folio = region->folios[vmf->pgoff >> region->order];
+	page = folio_page(folio, vmf->pgoff & ((1UL << region->order) - 1));
+	/* The core would look for its mapping, which is that of page cache. */
+	if (PageHWPoison(page)) {
+		filemap_invalidate_unlock_shared(file->f_mapping);
+		return VM_FAULT_HWPOISON;
+	}
 	folio_get(folio);
 	folio_lock(folio);
 	filemap_invalidate_unlock_shared(file->f_mapping);
 
-	within = vmf->pgoff & ((1UL << region->order) - 1);
-	vmf->page = folio_page(folio, within);
+	vmf->page = page;
 	return VM_FAULT_LOCKED;
 }
 
@@ -210,6 +216,52 @@ void sring_backend_revoke(struct sring_region *region)
 		cond_resched();
 	}
 	unmap_mapping_range(mapping, 0, 0, 1);
+}
+
+/**
+ * sring_folio_broken - whether the hardware has called any page of it broken
+ * @folio: nobody else's
+ *
+ * Each page is looked at: of folios like ours, which it cannot handle, the kernel
+ * does not always mark the whole.
+ *
+ * Return: whether one is.
+ */
+bool sring_folio_broken(struct folio *folio)
+{
+	unsigned long i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		if (PageHWPoison(folio_page(folio, i)))
+			return true;
+	return false;
+}
+
+/**
+ * sring_folio_keep - never let anybody have a broken folio again
+ * @folio: nobody else's; the reference to it is consumed
+ *
+ * A single page the page allocator keeps out of use itself. A larger folio it
+ * would hand out again, with the broken page in it.
+ */
+void sring_folio_keep(struct folio *folio)
+{
+	pr_warn("safer_ring: memory of node %d broke: keeping %zu KiB out of use\n",
+		folio_nid(folio), folio_size(folio) / SZ_1K);
+	if (!folio_test_large(folio))
+		folio_put(folio);
+}
+
+/**
+ * sring_backend_give_back - give a folio to the page allocator
+ * @folio: nobody else's; the reference to it is consumed
+ */
+void sring_backend_give_back(struct folio *folio)
+{
+	if (sring_folio_broken(folio))
+		sring_folio_keep(folio);
+	else
+		folio_put(folio);
 }
 
 #endif /* SRING_HAVE_FOLIO_BACKEND */

@@ -124,7 +124,7 @@ static void sring_region_abandon(struct sring_region *region)
 	for (i = 0; region->folios && i < region->nr_folios; i++) {
 		if (!region->folios[i])
 			break;
-		folio_put(region->folios[i]);
+		sring_backend_give_back(region->folios[i]);
 		region->folios[i] = NULL;
 	}
 	sring_region_uncharge(region, region->charged);
@@ -464,13 +464,33 @@ bool sring_region_pinned(struct sring_region *region)
 	return pinned;
 }
 
+/*
+ * A reference is taken by GUP only while the count is not zero, so a freeze at
+ * one proves that the folio is ours alone; and no page table leads to it, so it
+ * stays so.
+ */
+static bool sring_folio_is_free(struct folio *folio)
+{
+	if (!folio_ref_freeze(folio, 1))
+		return false;
+	folio_ref_unfreeze(folio, 1);
+	return true;
+}
+
+/*
+ * A broken page, to which the kernel may hold a reference for good: nobody gets it
+ * when the last one is gone, so there is no need to wait for that.
+ */
+static bool sring_folio_is_lost(struct folio *folio)
+{
+	return !folio_test_large(folio) && PageHWPoison(folio_page(folio, 0));
+}
+
 /**
  * sring_region_reap - give back every folio that nobody else holds
  * @region: dead, and in no page table
  *
- * A reference is taken by GUP only while the count is not zero, so a freeze at
- * one proves that the folio is ours alone; and no page table leads to it, so it
- * stays so. What comes out of the quarantine is counted as that.
+ * What comes out of the quarantine is counted as that.
  *
  * Return: bytes that are left.
  */
@@ -487,15 +507,15 @@ u64 sring_region_reap(struct sring_region *region)
 	for (i = 0; i < region->nr_folios; i++) {
 		struct folio *folio = region->folios[i];
 
-		if (!folio || !folio_ref_freeze(folio, 1))
+		if (!folio || !(sring_folio_is_free(folio) ||
+				sring_folio_is_lost(folio)))
 			continue;
-		folio_ref_unfreeze(folio, 1);
 		region->folios[i] = NULL;
 		if (in_quarantine)
 			sring_stat_add(SRING_STAT_QUARANTINE_BYTES,
 				       folio_nid(folio), -bytes);
 		if (region->order != HPAGE_PMD_ORDER || !sring_cache_put(folio))
-			folio_put(folio);
+			sring_backend_give_back(folio);
 		given_back += bytes;
 		cond_resched();
 	}

@@ -234,8 +234,12 @@ int sring_backend_populate(struct sring_region *region,
 			   const struct sring_request *req);
 void sring_backend_revoke(struct sring_region *region);
 int sring_backend_mmap(struct sring_region *region, struct vm_area_struct *vma);
+void sring_backend_give_back(struct folio *folio);
 
 #if SRING_HAVE_FOLIO_BACKEND
+bool sring_folio_broken(struct folio *folio);
+void sring_folio_keep(struct folio *folio);
+
 /*
  * cache.c: huge folios that wait for the next region
  */

@@ -249,4 +249,13 @@ int sring_backend_mmap(struct sring_region *region, struct vm_area_struct *vma)
 	return ret;
 }
 
+/**
+ * sring_backend_give_back - give a page to the page allocator
+ * @folio: nobody else's; the reference to it is consumed
+ */
+void sring_backend_give_back(struct folio *folio)
+{
+	folio_put(folio);
+}
+
 #endif /* !SRING_HAVE_FOLIO_BACKEND */

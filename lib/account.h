@@ -106,6 +106,7 @@ static inline void sr_account_pool_misuse(struct saferring_pool *pool)
  * @busy_ns: how long a wait polls now, in nanoseconds
  * @busy_raised: times that it was raised, because completions came just after
  * @busy_lowered: times that it was lowered, because they came long after
+ * @busy_crowded: the same, because others had use for the CPU
  * @busy_paid: times that polling found what was waited for
  * @busy_vain: times that it did not
  */
@@ -126,6 +127,7 @@ struct sr_ring_words {
 	uint64_t busy_ns;
 	uint64_t busy_raised;
 	uint64_t busy_lowered;
+	uint64_t busy_crowded;
 	uint64_t busy_paid;
 	uint64_t busy_vain;
 };

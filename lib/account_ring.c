@@ -149,6 +149,7 @@ static int define_decisions(void)
 		{ "batch", "lower", "expired", WORD(batch_lowered) },
 		{ "busy", "raise", "near", WORD(busy_raised) },
 		{ "busy", "lower", "far", WORD(busy_lowered) },
+		{ "busy", "lower", "crowded", WORD(busy_crowded) },
 	};
 	const int family = sr_define_family(
 		SAFERRING_METRIC_COUNTER, "ring_adaptations", "", 0,

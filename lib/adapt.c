@@ -55,9 +55,9 @@ enum sr_step sr_batch_law_expired(struct sr_batch_law *law, uint32_t wanted)
 {
 	const uint32_t half = SR_MIN(law->now, wanted) / 2;
 
-	law->filled = 0;
-	if (law->climbing)
+	if (law->climbing && !law->filled)
 		law->patience = SR_MIN(2 * law->patience, SR_PATIENCE_MAX);
+	law->filled = 0;
 	law->climbing = false;
 	return move(&law->now, SR_MAX(half, law->min));
 }
@@ -66,7 +66,12 @@ enum sr_step sr_batch_law_expired(struct sr_batch_law *law, uint32_t wanted)
 
 void sr_busy_law_begin(struct sr_busy_law *law, uint32_t min, uint32_t max)
 {
-	*law = (struct sr_busy_law){ .min = min, .max = max, .now = min };
+	*law = (struct sr_busy_law){
+		.min = min,
+		.max = max,
+		.now = min,
+		.pause = SR_PAUSE_MIN,
+	};
 }
 
 /* The least that is worth while; nothing lies between it and @min. */
@@ -97,11 +102,25 @@ enum sr_step sr_busy_law_waited(struct sr_busy_law *law, uint64_t waited_ns)
 	law->share -= law->share / 8;
 	if (near)
 		law->share += SR_SHARE / 8;
-	if (waited_ns <= law->now)
+	if (law->left) {
+		law->left--;
 		return SR_KEPT;
+	}
+	if (waited_ns <= law->now) {
+		if (!(++law->paid % SR_PAUSE_PAID))
+			law->pause = SR_MAX(law->pause / 2, SR_PAUSE_MIN);
+		return SR_KEPT;
+	}
 	if (near)
 		return law->share > SR_SHARE_RAISE ? poll_longer(law) : SR_KEPT;
 	return law->share < SR_SHARE_LOWER ? poll_less(law) : SR_KEPT;
+}
+
+enum sr_step sr_busy_law_crowded(struct sr_busy_law *law)
+{
+	law->left = law->pause;
+	law->pause = SR_MIN(2 * law->pause, SR_PAUSE_MAX);
+	return move(&law->now, law->min);
 }
 
 /* ---- cache depth ---- */

@@ -26,9 +26,9 @@ enum sr_step { SR_KEPT, SR_RAISED, SR_LOWERED };
  *
  * Raised by an eighth when waits gather it in time again and again, halved as
  * soon as one does not: as much as the load brings within the bound of the
- * delay. A raise that goes wrong doubles the patience, one that follows another
- * halves it, so that of the waits of a load that brings only the least, one in a
- * thousand is held up by a try.
+ * delay. A raise that the next wait refutes doubles the patience, one that follows
+ * another halves it, so that of the waits of a load that brings only the least,
+ * one in a thousand is held up by a try.
  */
 struct sr_batch_law {
 	uint32_t min;
@@ -55,18 +55,32 @@ enum sr_step sr_batch_law_expired(struct sr_batch_law *law, uint32_t wanted);
  * @now: the figure
  * @share: of the waits that ended within @max, the latest counting most; in
  *	parts of SR_SHARE
+ * @pause: waits that the next pause will take
+ * @left: waits that are left of one
+ * @paid: waits that polling was long enough for
  *
  * Raised, by doubling, when a wait ended after the polling was given up but
  * within @max, so that polling longer would have paid off; halved when one took
  * longer than @max, so that it could not have. Either only if that is what waits
  * do as a rule: above five eighths and below three.
+ *
+ * When polling was in vain and the thread lost its CPU meanwhile, somebody else has
+ * use for that, perhaps who brings the completion. Then it pauses at @min, twice as
+ * long as the last time; polling that pays off halves that again.
  */
 struct sr_busy_law {
 	uint32_t min;
 	uint32_t max;
 	uint32_t now;
 	uint32_t share;
+	uint32_t pause;
+	uint32_t left;
+	uint32_t paid;
 };
+
+#define SR_PAUSE_MIN  16U
+#define SR_PAUSE_MAX  4096U
+#define SR_PAUSE_PAID 64U
 
 #define SR_SHARE       4096U
 #define SR_SHARE_RAISE (SR_SHARE / 8 * 5)
@@ -75,6 +89,8 @@ struct sr_busy_law {
 void sr_busy_law_begin(struct sr_busy_law *law, uint32_t min, uint32_t max);
 /* A wait took so many nanoseconds; UINT64_MAX if it ended without success. */
 enum sr_step sr_busy_law_waited(struct sr_busy_law *law, uint64_t waited_ns);
+/* Polling found nothing, and others want the CPU. */
+enum sr_step sr_busy_law_crowded(struct sr_busy_law *law);
 
 /*
  * With a cache law, which is in internal.h: at @now_ns a cache was refilled or
@@ -85,7 +101,7 @@ enum sr_step sr_busy_law_waited(struct sr_busy_law *law, uint64_t waited_ns);
  * the cache would have room for, so that what one thread gains none other goes
  * without; halved when it happens less than once in SR_CACHE_QUIET
  * milliseconds, so that room that is not used up is given back. Between the two
- * lies a factor of 256, so that it does not go to and fro.
+ * lies a factor of 256, so that it does not swing.
  */
 enum sr_step sr_cache_law_missed(struct sr_cache_law *law, uint64_t now_ns,
 				 uint64_t stored);

@@ -21,8 +21,12 @@
 #include "internal.h"
 #include "probes.h"
 
-/* Looks at the ring between two looks at the clock. */
-#define LOOKS 8
+/*
+ * Looks at the ring between two looks at the clock, which come to a few
+ * microseconds at most. Where it is many more, the thread did not run.
+ */
+#define LOOKS	   8
+#define CROWDED_NS 50000
 
 /* ---- creating ---- */
 
@@ -158,16 +162,15 @@ static void tell_batch(struct saferring_ring *ring, enum sr_step step)
 	SR_PROBE3(adapt, ring->name, "batch", ring->adapt->batch.now);
 }
 
-static void tell_busy(struct saferring_ring *ring, enum sr_step step)
+static void tell_busy(struct saferring_ring *ring, enum sr_step step,
+		      uint64_t *lowered)
 {
-	struct sr_ring_words *words = ring->words;
-
 	if (step == SR_KEPT)
 		return;
-	saferring_word_add(step == SR_RAISED ? &words->busy_raised :
-					       &words->busy_lowered,
+	saferring_word_add(step == SR_RAISED ? &ring->words->busy_raised :
+					       lowered,
 			   1);
-	saferring_word_set(&words->busy_ns, ring->adapt->busy.now);
+	saferring_word_set(&ring->words->busy_ns, ring->adapt->busy.now);
 	SR_PROBE3(adapt, ring->name, "busy", ring->adapt->busy.now);
 }
 
@@ -189,16 +192,17 @@ static void observe_busy(struct saferring_ring *ring, bool success,
 {
 	struct sr_busy_law *law = &ring->adapt->busy;
 
-	if (success || waited_ns > law->max)
-		tell_busy(ring, sr_busy_law_waited(
-					law, success ? waited_ns : UINT64_MAX));
+	if (!success && waited_ns <= law->max)
+		return;
+	tell_busy(ring, sr_busy_law_waited(law, success ? waited_ns : UINT64_MAX),
+		  &ring->words->busy_lowered);
 }
 
 /* ---- waiting ---- */
 
 static inline void relax(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
@@ -210,9 +214,11 @@ static unsigned int ready(struct saferring_ring *ring)
 	return sr_uring_ready(ring) + ring->pending_count;
 }
 
+/* Returns whether they are there. If not, whether others want the CPU. */
 static bool look_until(struct saferring_ring *ring, unsigned int wanted,
-		       uint64_t end)
+		       uint64_t now, uint64_t end, bool *crowded)
 {
+	uint64_t before;
 	unsigned int looks;
 
 	do {
@@ -221,8 +227,29 @@ static bool look_until(struct saferring_ring *ring, unsigned int wanted,
 				return true;
 			relax();
 		}
-	} while (sr_now_ns() < end);
+		before = now;
+		now = sr_now_ns();
+		*crowded |= now - before > CROWDED_NS;
+	} while (now < end);
 	return false;
+}
+
+static void look(struct saferring_ring *ring, unsigned int wanted,
+		 uint64_t until)
+{
+	struct sr_ring_words *words = ring->words;
+	struct sr_busy_law *law = &ring->adapt->busy;
+	const uint64_t now = sr_now_ns();
+	bool crowded = false;
+
+	if (look_until(ring, wanted, now, SR_MIN(now + law->now, until),
+		       &crowded)) {
+		saferring_word_add(&words->busy_paid, 1);
+		return;
+	}
+	saferring_word_add(&words->busy_vain, 1);
+	if (crowded)
+		tell_busy(ring, sr_busy_law_crowded(law), &words->busy_crowded);
 }
 
 /*
@@ -230,10 +257,8 @@ static bool look_until(struct saferring_ring *ring, unsigned int wanted,
  * not, or -errno of submitting.
  */
 static int poll_busily(struct saferring_ring *ring, unsigned int wanted,
-		       uint64_t start, uint64_t until)
+		       uint64_t until)
 {
-	const uint64_t end = SR_MIN(start + ring->adapt->busy.now, until);
-	bool found;
 	int error;
 
 	if (sr_ring_has_work(ring)) {
@@ -242,12 +267,8 @@ static int poll_busily(struct saferring_ring *ring, unsigned int wanted,
 		if (error < 0)
 			return error;
 	}
-	if (ready(ring) >= wanted)
-		return 0;
-	found = look_until(ring, wanted, end);
-	saferring_word_add(found ? &ring->words->busy_paid :
-				   &ring->words->busy_vain,
-			   1);
+	if (ready(ring) < wanted)
+		look(ring, wanted, until);
 	return 0;
 }
 
@@ -280,7 +301,7 @@ static int wait_for_batch(struct saferring_ring *ring, unsigned int wanted,
 	if (wanted > min)
 		until = SR_MIN(until, start + ring->adapt->batch_ns);
 	if (ring->adapt->busy.now)
-		error = poll_busily(ring, wanted, start, until);
+		error = poll_busily(ring, wanted, until);
 	if (!error)
 		error = sr_submit_and_wait(ring, wanted, until);
 	if (error)

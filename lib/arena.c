@@ -185,7 +185,7 @@ static int prepare(void)
 
 static int make(void)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	const struct sr_memfile parent = arena.memory;
 	struct sr_memfile memory;
 	int error = sr_memfile_make(&memory, VALUES_AT);

@@ -6,71 +6,11 @@
  * goes back there when what it waits for has ended. Where a step waits for one
  * other only, and is the only one that waits for that one, the kernel does it: it
  * goes to the queue right behind the other, which is linked to it.
- *
- * Steps become ready while completions are looked at, and are queued by
- * sr_batches_release() before the kernel is called the next time.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "internal.h"
-
-#define NO_STEP UINT32_MAX
-
-/*
- * struct step - an operation that may wait
- * @sqe: its entry, of either size
- * @record: its first record
- * @records: its records, one for each buffer
- * @waits_for: dependencies that are not fulfilled
- * @first: the first edge to a step that waits for it, or NO_STEP
- * @next_linked: the step that is linked to it in the kernel, or NO_STEP
- * @hard: the link to it is a hard one
- * @ready: nothing is waited for, it is to be queued
- * @cursor: of the search for cycles: the first edge not yet looked at
- * @color: not seen, on the path, done
- * @via: the step that the path came from
- */
-struct step {
-	struct io_uring_sqe sqe[2];
-	struct saferring_step public;
-	uint32_t record;
-	unsigned int records;
-	uint64_t key;
-	uint64_t length;
-	unsigned int waits_for;
-	uint32_t first;
-	uint32_t next_linked;
-	bool hard;
-	bool ready;
-	unsigned char color;
-	uint32_t cursor;
-	uint32_t via;
-};
-
-/* A step that waits for the one in whose list this is. */
-struct edge {
-	uint32_t step;
-	uint32_t next;
-	bool hard;
-};
-
-struct saferring_batch {
-	struct saferring_ring *ring;
-	unsigned int capacity;
-	unsigned int flags;
-	bool submitted;
-	bool failing;
-	struct step *step;
-	unsigned int steps;
-	struct edge *edge;
-	unsigned int edges;
-	unsigned int edge_room;
-	unsigned int ready;
-	struct saferring_batch_info info;
-	struct saferring_batch *next;
-};
+#include "batch.h"
 
 static int fail(const struct saferring_batch *batch, int code, int reason,
 		const char *function, const char *what)
@@ -106,177 +46,6 @@ static int check_open(const struct saferring_batch *batch, const char *function)
 		return fail(batch, -EBUSY, SAFERRING_REASON_BUSY, function,
 			    "the batch was submitted, or its ring is gone");
 	return 0;
-}
-
-/* ---- steps that start and end ---- */
-
-static void queue_step(struct saferring_batch *batch, struct step *step)
-{
-	struct saferring_ring *ring = batch->ring;
-	struct io_uring_sqe *sqe = sr_uring_next_any(ring);
-
-	memcpy(sqe, step->sqe, sizeof(*sqe) << ring->wide);
-	ring->operation[step->record].lot = ring->lot;
-	if (step->next_linked != NO_STEP)
-		sqe->flags |= batch->step[step->next_linked].hard ?
-				      IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
-	step->public.state = SAFERRING_STEP_STARTED;
-	ring->queued++;
-	ring->held -= step->records;
-}
-
-/* With all that are linked to it. Returns their number. */
-static unsigned int queue_chain(struct saferring_batch *batch, uint32_t number)
-{
-	unsigned int count = 0;
-
-	sr_uring_end_chain(batch->ring);
-	for (; number != NO_STEP; number = batch->step[number].next_linked) {
-		queue_step(batch, &batch->step[number]);
-		count++;
-	}
-	return count;
-}
-
-static void make_ready(struct saferring_batch *batch, struct step *step)
-{
-	step->ready = true;
-	batch->ready++;
-	batch->ring->ready_steps++;
-}
-
-static unsigned int release(struct saferring_batch *batch)
-{
-	unsigned int number, count = 0;
-
-	for (number = 0; number < batch->steps && batch->ready; number++) {
-		struct step *step = &batch->step[number];
-
-		if (!step->ready)
-			continue;
-		step->ready = false;
-		batch->ready--;
-		batch->ring->ready_steps--;
-		count += queue_chain(batch, number);
-	}
-	return count;
-}
-
-void sr_batches_release(struct saferring_ring *ring)
-{
-	struct saferring_batch *batch;
-
-	for (batch = ring->batches; batch; batch = batch->next)
-		release(batch);
-}
-
-/* A step that has not started ends: what waits for it is told by sr_pend_all(). */
-static void cancel_waiting(struct saferring_batch *batch, struct step *step,
-			   uint32_t flags)
-{
-	struct saferring_ring *ring = batch->ring;
-
-	if (step->ready) {
-		step->ready = false;
-		batch->ready--;
-		ring->ready_steps--;
-	}
-	ring->held -= step->records;
-	if (!batch->submitted)
-		ring->parked -= step->records;
-	sr_pend_all(ring, &ring->operation[step->record], -ECANCELED, flags);
-}
-
-static bool has_succeeded(const struct step *step, int32_t result)
-{
-	const unsigned int traits = sr_kinds[step->public.operation].flags;
-
-	if (traits & SR_KIND_EXPIRES)
-		return result == -ETIME || result >= 0;
-	/* A positive one is an error of the device. */
-	if (step->public.operation == SAFERRING_OPERATION_COMMAND)
-		return result == 0;
-	if (traits & SR_KIND_BYTES)
-		return result >= 0 && (uint64_t)result >= step->length;
-	return result >= 0;
-}
-
-static void cancel_started(struct saferring_batch *batch,
-			   const struct step *step)
-{
-	struct saferring_ring *ring = batch->ring;
-
-	if (ring->doomed_count < ring->depth)
-		ring->doomed[ring->doomed_count++] = step->key;
-}
-
-static void cancel_rest(struct saferring_batch *batch)
-{
-	unsigned int number;
-
-	batch->failing = true;
-	for (number = 0; number < batch->steps; number++) {
-		struct step *step = &batch->step[number];
-
-		if (step->public.state == SAFERRING_STEP_WAITING)
-			cancel_waiting(batch, step,
-				       SAFERRING_COMPLETION_WITHDRAWN);
-		else if (step->public.state == SAFERRING_STEP_STARTED)
-			cancel_started(batch, step);
-	}
-}
-
-/*
- * Another one has ended that @step waited for. If the two are linked and the
- * other was started, @step was as well, and the kernel sees to it. If it was not,
- * @step is as any that waits.
- */
-static void tell(struct saferring_batch *batch, struct step *step, bool hard,
-		 bool success)
-{
-	if (step->public.state != SAFERRING_STEP_WAITING)
-		return;
-	step->waits_for--;
-	if (!success && !hard)
-		cancel_waiting(batch, step, SAFERRING_COMPLETION_WITHDRAWN);
-	else if (!step->waits_for)
-		make_ready(batch, step);
-}
-
-static void note_end(struct saferring_batch *batch, struct step *step,
-		     int32_t result, bool success)
-{
-	step->public.result = result;
-	if (success) {
-		step->public.state = SAFERRING_STEP_SUCCEEDED;
-		batch->info.succeeded++;
-	} else if (result == -ECANCELED) {
-		step->public.state = SAFERRING_STEP_CANCELLED;
-		batch->info.cancelled++;
-	} else {
-		step->public.state = SAFERRING_STEP_FAILED;
-		batch->info.failed++;
-	}
-	batch->info.left--;
-}
-
-void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
-			 int32_t result)
-{
-	struct step *step = &batch->step[number];
-	const bool success = has_succeeded(step, result);
-	uint32_t edge;
-
-	note_end(batch, step, result, success);
-	if (!batch->submitted)
-		return;
-	for (edge = step->first; edge != NO_STEP;
-	     edge = batch->edge[edge].next)
-		tell(batch, &batch->step[batch->edge[edge].step],
-		     batch->edge[edge].hard, success);
-	if (!success && batch->flags & SAFERRING_BATCH_FAIL_FAST &&
-	    !batch->failing)
-		cancel_rest(batch);
 }
 
 /* ---- building ---- */
@@ -355,7 +124,7 @@ static int check_add(struct saferring_batch *batch,
  * From here on its completion takes the long way, where the batch is told.
  * Reads and writes of one buffer may not have been meant for it.
  */
-static void mark_records(struct saferring_batch *batch, struct step *step,
+static void mark_records(struct saferring_batch *batch, struct sr_step *step,
 			 struct sr_operation *operation)
 {
 	struct saferring_ring *ring = batch->ring;
@@ -377,7 +146,7 @@ int saferring_batch_add(struct saferring_batch *batch)
 	struct saferring_ring *ring;
 	struct sr_operation *operation;
 	struct io_uring_sqe *sqe;
-	struct step *step;
+	struct sr_step *step;
 	int error = check_open(batch, "batch_add");
 
 	if (error)
@@ -389,11 +158,11 @@ int saferring_batch_add(struct saferring_batch *batch)
 		return error;
 	operation = sr_record_of_key(ring, sqe->user_data);
 	step = &batch->step[batch->steps];
-	*step = (struct step){
+	*step = (struct sr_step){
 		.record = sr_record_number(operation),
 		.key = operation->key,
-		.first = NO_STEP,
-		.next_linked = NO_STEP,
+		.first = SR_STEP_NONE,
+		.next_linked = SR_STEP_NONE,
 		.public = {
 			.operation = operation->kind,
 			.user_data = operation->user_data,
@@ -414,7 +183,7 @@ static int add_edge_room(struct saferring_batch *batch)
 {
 	const unsigned int room =
 		batch->edge_room ? 2 * batch->edge_room : batch->capacity;
-	struct edge *edge;
+	struct sr_edge *edge;
 
 	if (batch->edges < batch->edge_room)
 		return 0;
@@ -429,7 +198,7 @@ static int add_edge_room(struct saferring_batch *batch)
 int saferring_batch_after(struct saferring_batch *batch, unsigned int step,
 			  unsigned int other, unsigned int flags)
 {
-	struct edge *edge;
+	struct sr_edge *edge;
 	int error = check_open(batch, "batch_after");
 
 	if (error)
@@ -451,124 +220,7 @@ int saferring_batch_after(struct saferring_batch *batch, unsigned int step,
 	return 0;
 }
 
-/* ---- cycles ---- */
-
-/* "0 -> 2 -> 0": from the step where the path closes, against its direction. */
-static int fail_cycle(const struct saferring_batch *batch, uint32_t from,
-		      uint32_t to)
-{
-	char text[200];
-	size_t used = 0;
-	uint32_t number;
-
-	used += (size_t)snprintf(text, sizeof(text), "%u", to);
-	for (number = from; number != to && used < sizeof(text) - 40;
-	     number = batch->step[number].via)
-		used += (size_t)snprintf(text + used, sizeof(text) - used,
-					 " -> %u", number);
-	snprintf(text + used, sizeof(text) - used, "%s -> %u",
-		 number == to ? "" : " -> ...", to);
-	return sr_fail(&(struct sr_fault){
-			       .code = -ELOOP,
-			       .reason = SAFERRING_REASON_ARGUMENT,
-			       .operation = "batch_submit",
-			       .kind = "ring",
-			       .name = batch->ring->name,
-			       .cure = "take one of these dependencies out",
-		       },
-		       "steps wait for each other in a circle: %s", text);
-}
-
-enum { UNSEEN, ON_PATH, SEEN };
-
-/*
- * Depth first, along the steps that wait for others, without recursion: @via is
- * the way back, and @cursor the place in a step's list of edges.
- */
-static int search(struct saferring_batch *batch, uint32_t start)
-{
-	uint32_t at = start, edge, to;
-
-	batch->step[at].color = ON_PATH;
-	batch->step[at].via = NO_STEP;
-	while (at != NO_STEP) {
-		edge = batch->step[at].cursor;
-		if (edge == NO_STEP) {
-			batch->step[at].color = SEEN;
-			at = batch->step[at].via;
-			continue;
-		}
-		batch->step[at].cursor = batch->edge[edge].next;
-		to = batch->edge[edge].step;
-		if (batch->step[to].color == ON_PATH)
-			return fail_cycle(batch, at, to);
-		if (batch->step[to].color == SEEN)
-			continue;
-		batch->step[to].color = ON_PATH;
-		batch->step[to].via = at;
-		at = to;
-	}
-	return 0;
-}
-
-static int find_cycle(struct saferring_batch *batch)
-{
-	unsigned int number;
-	int error = 0;
-
-	for (number = 0; number < batch->steps; number++) {
-		batch->step[number].color = UNSEEN;
-		batch->step[number].cursor = batch->step[number].first;
-	}
-	for (number = 0; number < batch->steps && !error; number++)
-		if (batch->step[number].color == UNSEEN)
-			error = search(batch, number);
-	return error;
-}
-
 /* ---- submitting ---- */
-
-/*
- * Whether the kernel breaks a link behind a step if and only if it has failed for
- * the batch. It does not behind short transfers on sockets and bad results of
- * devices, and does behind a timeout whose time is up.
- */
-static bool can_be_linked_to(const struct step *step)
-{
-	switch (step->public.operation) {
-	case SAFERRING_OPERATION_READ:
-	case SAFERRING_OPERATION_WRITE:
-	case SAFERRING_OPERATION_READV:
-	case SAFERRING_OPERATION_WRITEV:
-		return true;
-	case SAFERRING_OPERATION_COMMAND:
-	case SAFERRING_OPERATION_RAW:
-		return false;
-	default:
-		return !(sr_kinds[step->public.operation].flags &
-			 (SR_KIND_BYTES | SR_KIND_EXPIRES));
-	}
-}
-
-static void link_chains(struct saferring_batch *batch)
-{
-	unsigned int number;
-
-	for (number = 0; number < batch->steps; number++) {
-		struct step *step = &batch->step[number];
-		const struct edge *edge;
-
-		if (step->first == NO_STEP || !can_be_linked_to(step))
-			continue;
-		edge = &batch->edge[step->first];
-		if (edge->next != NO_STEP ||
-		    batch->step[edge->step].waits_for != 1)
-			continue;
-		step->next_linked = edge->step;
-		batch->step[edge->step].hard = edge->hard;
-		batch->info.linked++;
-	}
-}
 
 int saferring_batch_submit(struct saferring_batch *batch)
 {
@@ -580,17 +232,17 @@ int saferring_batch_submit(struct saferring_batch *batch)
 	if (!batch->steps)
 		return fail(batch, -ENOENT, SAFERRING_REASON_ARGUMENT,
 			    "batch_submit", "the batch has no step");
-	error = find_cycle(batch);
+	error = sr_batch_find_cycle(batch);
 	if (error)
 		return error;
-	link_chains(batch);
+	sr_batch_link(batch);
 	batch->submitted = true;
 	for (number = 0; number < batch->steps; number++) {
 		batch->ring->parked -= batch->step[number].records;
 		if (!batch->step[number].waits_for)
-			make_ready(batch, &batch->step[number]);
+			sr_step_make_ready(batch, &batch->step[number]);
 	}
-	count = release(batch);
+	count = sr_batch_release(batch);
 	error = saferring_ring_submit(batch->ring);
 	return error < 0 ? error : (int)count;
 }
@@ -605,7 +257,7 @@ int saferring_batch_cancel(struct saferring_batch *batch)
 	left = batch->info.left;
 	if (!left || !batch->ring)
 		return (int)left;
-	cancel_rest(batch);
+	sr_batch_cancel_rest(batch);
 	/* What has ended so is not to start any more. */
 	batch->submitted = true;
 	return (int)left;
@@ -648,7 +300,7 @@ int saferring_batch_reset(struct saferring_batch *batch)
 		return fail(batch, -EBUSY, SAFERRING_REASON_BUSY, "batch_reset",
 			    "steps have not ended: cancel the batch, and reap");
 	if (batch->ring && !batch->submitted)
-		cancel_rest(batch);
+		sr_batch_cancel_rest(batch);
 	batch->steps = 0;
 	batch->edges = 0;
 	batch->submitted = false;
@@ -681,27 +333,4 @@ int saferring_batch_destroy(struct saferring_batch *batch)
 	free(batch->edge);
 	free(batch);
 	return 0;
-}
-
-/* The ring ends: what has not started never will, the rest it sees to. */
-void sr_batches_end(struct saferring_ring *ring)
-{
-	struct saferring_batch *batch, *next;
-	unsigned int number;
-
-	for (batch = ring->batches; batch; batch = next) {
-		next = batch->next;
-		cancel_rest(batch);
-		for (number = 0; number < batch->steps; number++) {
-			struct step *step = &batch->step[number];
-
-			if (step->public.state != SAFERRING_STEP_STARTED)
-				continue;
-			note_end(batch, step, -ECANCELED, false);
-			ring->state[step->record].batch = NULL;
-		}
-		batch->ring = NULL;
-	}
-	ring->batches = NULL;
-	ring->doomed_count = 0;
 }

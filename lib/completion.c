@@ -72,6 +72,8 @@ static void odd_completion(struct saferring_ring *ring,
 	} else if (cqe->res == -EINVAL) {
 		ring->one_by_one = true;
 		ring->cancel_again = true;
+	} else if (cqe->res == -ENOENT && ring->batches) {
+		sr_batches_chase(ring);
 	}
 }
 
@@ -374,8 +376,8 @@ static uint64_t left_until(uint64_t deadline)
  * those that are in the ring already, so with something to submit there is no
  * need to look at them before.
  */
-int sr_submit_and_wait(struct saferring_ring *ring, unsigned int min,
-		       uint64_t deadline)
+static __always_inline int submit_and_wait(struct saferring_ring *ring,
+					   unsigned int min, uint64_t deadline)
 {
 	unsigned int ready = 0;
 	uint64_t left;
@@ -403,12 +405,10 @@ int sr_submit_and_wait(struct saferring_ring *ring, unsigned int min,
 	}
 }
 
-static inline int wait_for(struct saferring_ring *ring, unsigned int max,
-			   unsigned int min, uint64_t deadline)
+int sr_submit_and_wait(struct saferring_ring *ring, unsigned int min,
+		       uint64_t deadline)
 {
-	if (SAFERRING_LIKELY(!ring->adapt))
-		return sr_submit_and_wait(ring, min, deadline);
-	return sr_adapt_wait(ring, max, min, deadline);
+	return submit_and_wait(ring, min, deadline);
 }
 
 /* No more than can come; of a multishot operation any number can. */
@@ -443,21 +443,17 @@ static int result_of(const struct saferring_ring *ring, unsigned int count,
  * What the kernel counts is not always what is handed out: nobody is told of
  * dropped operations. Then it is gone on waiting.
  */
-int saferring_ring_wait(struct saferring_ring *ring,
-			struct saferring_completion *completions,
-			unsigned int max, unsigned int min, uint64_t timeout_ns)
+static __always_inline int
+wait_for(struct saferring_ring *ring, struct saferring_completion *completions,
+	 unsigned int max, unsigned int min, uint64_t timeout_ns, bool adapts)
 {
-	int error = check_reap(ring, completions, max, "ring_wait");
 	unsigned int count = 0;
 	uint64_t deadline;
+	int error;
 
-	if (error)
-		return error;
-	if (SAFERRING_UNLIKELY(ring->beside != NULL))
-		return sr_fail_beside(ring, "ring_wait");
 	min = most_to_wait_for(ring, SR_MIN(min, max));
-	if (SAFERRING_LIKELY(timeout_ns == SAFERRING_FOREVER && ring->queued &&
-			     !ring->pending_count && !ring->adapt)) {
+	if (SAFERRING_LIKELY(!adapts && timeout_ns == SAFERRING_FOREVER &&
+			     ring->queued && !ring->pending_count)) {
 		error = submit_all_and_wait(ring, min);
 		count = take(ring, completions, max);
 		if (SAFERRING_LIKELY(count >= min) || error < 0)
@@ -466,13 +462,39 @@ int saferring_ring_wait(struct saferring_ring *ring,
 	}
 	deadline = deadline_of(timeout_ns);
 	do {
-		error = wait_for(ring, max - count, min - count, deadline);
+		error = adapts ? sr_adapt_wait(ring, max - count, min - count,
+					       deadline) :
+				 submit_and_wait(ring, min - count, deadline);
 		count += take(ring, completions + count, max - count);
 		if (SAFERRING_LIKELY(count >= min || error))
 			break;
 		min = most_to_wait_for(ring, min - count) + count;
 	} while (count < min && left_until(deadline));
 	return result_of(ring, count, error);
+}
+
+/* Apart, so that it takes no registers from the wait of other rings. */
+static __attribute__((noinline)) int
+wait_adapting(struct saferring_ring *ring,
+	      struct saferring_completion *completions, unsigned int max,
+	      unsigned int min, uint64_t timeout_ns)
+{
+	return wait_for(ring, completions, max, min, timeout_ns, true);
+}
+
+int saferring_ring_wait(struct saferring_ring *ring,
+			struct saferring_completion *completions,
+			unsigned int max, unsigned int min, uint64_t timeout_ns)
+{
+	const int error = check_reap(ring, completions, max, "ring_wait");
+
+	if (error)
+		return error;
+	if (SAFERRING_UNLIKELY(ring->beside != NULL))
+		return sr_fail_beside(ring, "ring_wait");
+	if (SAFERRING_UNLIKELY(ring->adapt != NULL))
+		return wait_adapting(ring, completions, max, min, timeout_ns);
+	return wait_for(ring, completions, max, min, timeout_ns, false);
 }
 
 /* ---- the end of a ring ---- */

@@ -133,7 +133,7 @@ static int choose(struct saferring_device *device, int wanted)
 int saferring_device_open(const struct saferring_device_options *options,
 			  struct saferring_device **out)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	struct saferring_device_options known = { 0 };
 	struct saferring_device *device;
 	int wanted, error;
@@ -169,7 +169,7 @@ int saferring_device_open(const struct saferring_device_options *options,
 
 int saferring_device_close(struct saferring_device *device)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	unsigned int regions;
 
 	if (!device)

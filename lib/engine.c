@@ -158,7 +158,7 @@ static void clear_ready(struct sr_engine *engine)
 
 static void look_again(struct sr_engine *engine)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	const int saved = errno;
 
 	pthread_mutex_lock(&engine->lock);
@@ -311,7 +311,7 @@ static int wait_for(struct sr_engine *engine, unsigned int min,
 int sr_engine_enter(struct sr_engine *engine, unsigned int min,
 		    uint64_t timeout_ns)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	const int saved = errno;
 	int error = submit(engine);
 
@@ -430,7 +430,7 @@ static int set_up(struct sr_engine *engine, unsigned int depth,
 int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 		   unsigned int depth, unsigned int completions)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	struct sr_engine *engine = calloc(1, sizeof(*engine));
 	const int saved = errno;
 	int error;
@@ -454,7 +454,7 @@ int sr_engine_open(struct sr_engine **out, struct io_uring *uring,
 
 void sr_engine_close(struct sr_engine *engine)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 
 	delist(engine);
 	sr_engine_stop(engine);

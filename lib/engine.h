@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <liburing.h>
 #include <saferring/group.h>
 
@@ -66,6 +67,17 @@ enum sr_sort {
 };
 
 /*
+ * struct sr_identity - what a descriptor was, for it to be known again
+ * @noted: somebody has looked; what it was not is all zero
+ */
+struct sr_identity {
+	dev_t device;
+	ino_t inode;
+	enum sr_sort sort;
+	bool noted;
+};
+
+/*
  * struct sr_job - an SQE that was submitted
  * @sqe: a copy of it
  * @node: in the list that its state names
@@ -79,10 +91,11 @@ enum sr_sort {
  * @flags: of the completion, then
  * @fd: the descriptor it works on
  * @fd_in: the one that splice(2) reads from
+ * @is: what @fd was when the job was put off, or looked at before
+ * @in_is: the same of @fd_in
  * @owns_fd: @fd is its own, to be closed
  * @owns_fd_in: the same of @fd_in
  * @edges: an epoll descriptor that reports each event once, or -1
- * @sort: what @fd is
  * @connecting: connect(2) is under way
  * @wants_in: it waits for @fd_in, and not for @fd
  * @nonblock: the SQE says that it is not to wait
@@ -106,7 +119,8 @@ struct sr_job {
 	int fd_in;
 	int edges;
 	enum sr_job_state state;
-	enum sr_sort sort;
+	struct sr_identity is;
+	struct sr_identity in_is;
 	bool owns_fd;
 	bool owns_fd_in;
 	bool connecting;
@@ -239,6 +253,12 @@ void sr_engine_close_files(struct sr_engine *engine);
 /* With the lock held: descriptors of its own for a job that names slots. */
 int sr_job_open_files(struct sr_engine *engine, struct sr_job *job);
 void sr_job_close_files(struct sr_job *job);
+/* Note what its descriptors are, before the program can close them. */
+void sr_job_note_files(struct sr_job *job);
+/* Whether they still are that, as far as it was noted. */
+bool sr_job_has_files(const struct sr_job *job);
+/* What its descriptor is. */
+enum sr_sort sr_job_sort(struct sr_job *job);
 /*
  * A job has come to @fd: if it is to go to a slot, put it there. Returns what the
  * completion says.

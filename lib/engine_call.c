@@ -104,11 +104,25 @@ static int run_openat(struct sr_job *job, bool blocking)
 				   (int)job->sqe.open_flags, job->sqe.len));
 }
 
+static bool openat2_absent;
+
+/* Where there is no openat2(2), or a filter hides it, openat(2) does most of it. */
 static int run_openat2(struct sr_job *job, bool blocking)
 {
+	const struct open_how *how = sr_pointer(job->sqe.off);
+	const char *path = sr_pointer(job->sqe.addr);
+	long fd;
+
 	(void)blocking;
-	return sr_result_of(syscall(SYS_openat2, job->fd, sr_pointer(job->sqe.addr),
-				    sr_pointer(job->sqe.off), job->sqe.len));
+	if (how->resolve ||
+	    !__atomic_load_n(&openat2_absent, __ATOMIC_RELAXED)) {
+		fd = syscall(SYS_openat2, job->fd, path, how, job->sqe.len);
+		if (fd >= 0 || errno != ENOSYS || how->resolve)
+			return sr_result_of(fd);
+		__atomic_store_n(&openat2_absent, true, __ATOMIC_RELAXED);
+	}
+	return sr_result_of(openat(job->fd, path, (int)how->flags,
+				   (mode_t)how->mode));
 }
 
 static int run_close(struct sr_job *job, bool blocking)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "internal.h"
 #include "engine.h"
@@ -49,7 +50,7 @@ static void set_slot(struct sr_engine *engine, unsigned int slot, int fd)
 
 int sr_engine_update_file(struct sr_engine *engine, unsigned int slot, int fd)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	const int saved = errno;
 	const int copy = fd < 0 ? -1 : duplicate(fd);
 	int error = 0;
@@ -87,11 +88,14 @@ static int open_slot(const struct sr_engine *engine, int slot)
 	return duplicate(engine->files[slot]);
 }
 
+static bool takes_two(const struct sr_job *job)
+{
+	return job->sqe.opcode == IORING_OP_SPLICE ||
+	       job->sqe.opcode == IORING_OP_TEE;
+}
+
 int sr_job_open_files(struct sr_engine *engine, struct sr_job *job)
 {
-	const bool splices = job->sqe.opcode == IORING_OP_SPLICE ||
-			     job->sqe.opcode == IORING_OP_TEE;
-
 	job->fd_in = job->sqe.splice_fd_in;
 	if (job->sqe.flags & IOSQE_FIXED_FILE) {
 		job->fd = open_slot(engine, job->sqe.fd);
@@ -99,7 +103,7 @@ int sr_job_open_files(struct sr_engine *engine, struct sr_job *job)
 			return job->fd;
 		job->owns_fd = true;
 	}
-	if (splices && job->sqe.splice_flags & SPLICE_F_FD_IN_FIXED) {
+	if (takes_two(job) && job->sqe.splice_flags & SPLICE_F_FD_IN_FIXED) {
 		job->fd_in = open_slot(engine, job->sqe.splice_fd_in);
 		if (job->fd_in < 0)
 			return job->fd_in;
@@ -117,6 +121,63 @@ void sr_job_close_files(struct sr_job *job)
 		close(job->fd_in);
 	job->owns_fd = false;
 	job->owns_fd_in = false;
+}
+
+/*
+ * A ring of the kernel's holds the file that an operation was submitted for. The
+ * engine has but a number, which the program may close meanwhile, and get for
+ * another file: that one is not to be read from in place of the first. To hold a
+ * file by a descriptor of its own would be no better: to close any descriptor of
+ * a file releases the locks that the process has on it. What has no inode of its
+ * own, such as eventfds, is taken for the same, and what happens between the
+ * look and the system call is not seen before it is over: programs are told to
+ * keep descriptors open.
+ */
+static struct sr_identity look(int fd)
+{
+	struct sr_identity is = { .noted = true, .sort = SR_SORT_STREAM };
+	struct stat stat;
+
+	if (fstat(fd, &stat))
+		return is;
+	is.device = stat.st_dev;
+	is.inode = stat.st_ino;
+	if (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode) ||
+	    S_ISDIR(stat.st_mode))
+		is.sort = SR_SORT_FILE;
+	else if (S_ISSOCK(stat.st_mode))
+		is.sort = SR_SORT_SOCKET;
+	return is;
+}
+
+static bool is_still(int fd, const struct sr_identity *was)
+{
+	const struct sr_identity is = look(fd);
+
+	return is.device == was->device && is.inode == was->inode;
+}
+
+void sr_job_note_files(struct sr_job *job)
+{
+	if (!job->owns_fd && !job->is.noted)
+		job->is = look(job->fd);
+	if (takes_two(job) && !job->owns_fd_in && !job->in_is.noted)
+		job->in_is = look(job->fd_in);
+}
+
+bool sr_job_has_files(const struct sr_job *job)
+{
+	return (job->owns_fd || !job->is.noted ||
+		is_still(job->fd, &job->is)) &&
+	       (job->owns_fd_in || !job->in_is.noted ||
+		is_still(job->fd_in, &job->in_is));
+}
+
+enum sr_sort sr_job_sort(struct sr_job *job)
+{
+	if (!job->is.noted)
+		job->is = look(job->fd);
+	return job->is.sort;
 }
 
 static bool makes_descriptor(const struct sr_job *job)

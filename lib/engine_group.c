@@ -69,8 +69,10 @@ int sr_job_run_on_group(struct sr_engine *engine, struct sr_job *job,
 	if (job->sqe.buf_group < SR_ENGINE_GROUPS)
 		group = &engine->group[job->sqe.buf_group];
 	buffer = group ? first_of(group) : NULL;
+	/* Before there is data, one may be provided yet. */
 	if (!buffer)
-		return -ENOBUFS;
+		return group && group->ring && !sr_fd_ready(job->fd, POLLIN) ?
+			       -EAGAIN : -ENOBUFS;
 	job->sqe.addr = buffer->addr;
 	job->sqe.len = wanted ? SR_MIN(wanted, buffer->len) : buffer->len;
 	result = sr_call_of(job->sqe.opcode)->run(job, false);

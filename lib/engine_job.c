@@ -102,6 +102,17 @@ void sr_job_free(struct sr_engine *engine, struct sr_job *job)
 
 /* ---- the end of a job, and what it means to its chain ---- */
 
+static int32_t length_of(const struct io_uring_sqe *sqe)
+{
+	const struct iovec *iovec = (const void *)(uintptr_t)sqe->addr;
+	size_t length = 0;
+	uint32_t number;
+
+	for (number = 0; number < sqe->len; number++)
+		length += iovec[number].iov_len;
+	return (int32_t)length;
+}
+
 /*
  * A chain is broken by an error, and by reads and writes that moved less than
  * they should have; sends and receives only if MSG_WAITALL was set.
@@ -114,6 +125,9 @@ static bool breaks_chain(const struct sr_job *job, int32_t result)
 	case IORING_OP_READ_FIXED:
 	case IORING_OP_WRITE_FIXED:
 		return result != (int32_t)job->sqe.len;
+	case IORING_OP_READV:
+	case IORING_OP_WRITEV:
+		return result < 0 || result != length_of(&job->sqe);
 	case IORING_OP_SEND:
 	case IORING_OP_RECV:
 		return result < 0 ||
@@ -274,13 +288,13 @@ static uint64_t deadline_of(const struct sr_job *job)
 		(const struct __kernel_timespec *)(uintptr_t)job->sqe.addr;
 	const uint64_t ns = (uint64_t)time->tv_sec * 1000000000 +
 			    (uint64_t)time->tv_nsec;
-	const uint64_t now = sr_now_ns();
 	uint64_t then;
 
 	if (!(job->sqe.timeout_flags & IORING_TIMEOUT_ABS))
-		return now + ns;
+		return sr_now_ns() + ns;
+	/* Read before the other clock: what passes in between makes it no earlier. */
 	then = now_of(clock_of(job));
-	return ns > then ? now + (ns - then) : now;
+	return sr_now_ns() + (ns > then ? ns - then : 0);
 }
 
 static void start_timer(struct sr_engine *engine, struct sr_job *job)
@@ -347,8 +361,16 @@ void sr_job_expire(struct sr_engine *engine, struct sr_job *job)
 
 static void wait_for_descriptor(struct sr_engine *engine, struct sr_job *job)
 {
+	sr_job_note_files(job);
 	sr_job_move(engine, job, SR_JOB_WAITING);
 	sr_engine_wake_poller(engine);
+}
+
+static void wait_for_worker(struct sr_engine *engine, struct sr_job *job)
+{
+	sr_job_note_files(job);
+	sr_job_move(engine, job, SR_JOB_QUEUED);
+	sr_engine_work(engine);
 }
 
 static bool is_multishot(const struct sr_job *job)
@@ -382,8 +404,7 @@ static bool settle(struct sr_engine *engine, struct sr_job *job, int32_t result,
 	const bool data = job->sqe.opcode == IORING_OP_RECV;
 
 	if (result == SR_JOB_BLOCKS && !job->cancelled) {
-		sr_job_move(engine, job, SR_JOB_QUEUED);
-		sr_engine_work(engine);
+		wait_for_worker(engine, job);
 		return false;
 	}
 	if (result == -EAGAIN && !job->nonblock && !job->cancelled) {
@@ -429,7 +450,9 @@ void sr_job_run(struct sr_engine *engine, struct sr_job *job, bool blocking)
 	do {
 		flags = 0;
 		sr_job_move(engine, job, SR_JOB_RUNNING);
-		if (job->sqe.flags & IOSQE_BUFFER_SELECT)
+		if (!sr_job_has_files(job))
+			result = -EBADF;
+		else if (job->sqe.flags & IOSQE_BUFFER_SELECT)
 			result = sr_job_run_on_group(engine, job, &flags);
 		else
 			result = run_unlocked(engine, job, blocking);
@@ -444,16 +467,14 @@ static void start_call(struct sr_engine *engine, struct sr_job *job)
 	const struct sr_call *call = sr_call_of(job->sqe.opcode);
 	const int error = call ? sr_job_open_files(engine, job) : -EINVAL;
 
-	if (error) {
+	if (error)
 		end(engine, job, error, 0);
-	} else if (job->sqe.opcode == IORING_OP_CLOSE && job->sqe.file_index) {
+	else if (job->sqe.opcode == IORING_OP_CLOSE && job->sqe.file_index)
 		end(engine, job, sr_job_close_slot(engine, job), 0);
-	} else if (call->wait == SR_CALL_WORKER) {
-		sr_job_move(engine, job, SR_JOB_QUEUED);
-		sr_engine_work(engine);
-	} else {
+	else if (call->wait == SR_CALL_WORKER)
+		wait_for_worker(engine, job);
+	else
 		sr_job_run(engine, job, false);
-	}
 }
 
 static void start(struct sr_engine *engine, struct sr_job *job)

@@ -77,7 +77,7 @@ int sr_call_recvmsg(struct sr_job *job, bool blocking)
  */
 int sr_call_accept(struct sr_job *job, bool blocking)
 {
-	pthread_mutex_t *turn = sr_turn_of(job->fd, POLLIN);
+	pthread_mutex_t *turn = sr_turn_of(job->sqe.fd, POLLIN);
 	int result = -EAGAIN;
 
 	if (!blocking)
@@ -95,7 +95,7 @@ int sr_call_accept(struct sr_job *job, bool blocking)
 /* Only the socket itself can be told not to wait, which it is for this call. */
 static int connect_without_waiting(const struct sr_job *job)
 {
-	pthread_mutex_t *turn = sr_turn_of(job->fd, POLLOUT);
+	pthread_mutex_t *turn = sr_turn_of(job->sqe.fd, POLLOUT);
 	int mode, result;
 
 	pthread_mutex_lock(turn);

@@ -3,30 +3,9 @@
  * Reads and writes as system calls, by what their descriptor is.
  */
 #include <errno.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include "internal.h"
 #include "engine.h"
-
-static enum sr_sort look(int fd)
-{
-	struct stat stat;
-
-	if (fstat(fd, &stat))
-		return SR_SORT_STREAM;
-	if (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode) ||
-	    S_ISDIR(stat.st_mode))
-		return SR_SORT_FILE;
-	return S_ISSOCK(stat.st_mode) ? SR_SORT_SOCKET : SR_SORT_STREAM;
-}
-
-/* A job is tried more than once, and its descriptor stays what it is. */
-static enum sr_sort sort_of(struct sr_job *job)
-{
-	if (job->sort == SR_SORT_UNKNOWN)
-		job->sort = look(job->fd);
-	return job->sort;
-}
 
 /* A direction: how to move data that way. */
 struct direction {
@@ -57,7 +36,7 @@ static int transfer_in_turn(struct sr_job *job, const struct iovec *iovec,
 			    unsigned int count,
 			    const struct direction *direction)
 {
-	pthread_mutex_t *turn = sr_turn_of(job->fd, direction->events);
+	pthread_mutex_t *turn = sr_turn_of(job->sqe.fd, direction->events);
 	int result = -EAGAIN;
 
 	pthread_mutex_lock(turn);
@@ -86,6 +65,21 @@ static int transfer_stream(struct sr_job *job, const struct iovec *iovec,
 							 -EAGAIN;
 }
 
+/*
+ * Of a file that was closed meanwhile, another one may have been read from. What
+ * comes of that does not pass for the file's.
+ */
+static int transfer_file(struct sr_job *job, const struct iovec *iovec,
+			 unsigned int count, const struct direction *direction)
+{
+	const int result = sr_result_of(direction->call(job->fd, iovec,
+							(int)count,
+							(off_t)job->sqe.off,
+							job->sqe.rw_flags));
+
+	return sr_job_has_files(job) ? result : -EBADF;
+}
+
 static int transfer(struct sr_job *job, const struct iovec *iovec,
 		    unsigned int count, const struct direction *direction,
 		    bool blocking)
@@ -94,13 +88,11 @@ static int transfer(struct sr_job *job, const struct iovec *iovec,
 				  .msg_iovlen = count };
 
 	job->nonblock = job->sqe.rw_flags & RWF_NOWAIT;
-	switch (sort_of(job)) {
+	switch (sr_job_sort(job)) {
 	case SR_SORT_FILE:
 		if (!blocking)
 			return SR_JOB_BLOCKS;
-		return sr_result_of(direction->call(job->fd, iovec, (int)count,
-						    (off_t)job->sqe.off,
-						    job->sqe.rw_flags));
+		return transfer_file(job, iovec, count, direction);
 	case SR_SORT_SOCKET:
 		return direction->message(job->fd, &message, 0);
 	default:

@@ -235,12 +235,22 @@ void saferring_report_stderr(const struct saferring_error *error,
 	write_all(text, strlen(text));
 }
 
-void saferring_report_set(saferring_report_fn report, void *context)
+void sr_report_lock(void)
 {
 	pthread_mutex_lock(&report_lock);
+}
+
+void sr_report_unlock(void)
+{
+	pthread_mutex_unlock(&report_lock);
+}
+
+void saferring_report_set(saferring_report_fn report, void *context)
+{
+	sr_report_lock();
 	report_function = report;
 	report_context = context;
-	pthread_mutex_unlock(&report_lock);
+	sr_report_unlock();
 }
 
 void sr_report(const struct saferring_error *error)
@@ -258,10 +268,10 @@ void sr_report(const struct saferring_error *error)
 		SR_PROBE3(misuse, error->reason, error->object, error->handle);
 	if (reporting)
 		return;
-	pthread_mutex_lock(&report_lock);
+	sr_report_lock();
 	report = report_function;
 	context = report_context;
-	pthread_mutex_unlock(&report_lock);
+	sr_report_unlock();
 	if (!report)
 		return;
 	reporting = true;

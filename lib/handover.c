@@ -36,7 +36,7 @@ static int fail_share(const char *operation, const char *name, int error)
 
 int saferring_region_export(struct saferring_region *region, int *fd)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	int error;
 
 	if (!region || !fd)
@@ -61,7 +61,7 @@ int saferring_region_export(struct saferring_region *region, int *fd)
 int saferring_region_import(struct saferring_device *device, int fd,
 			    const char *name, struct saferring_region **out)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	struct saferring_region *region;
 	int error = -EOPNOTSUPP;
 

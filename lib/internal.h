@@ -41,11 +41,11 @@
 /*
  * Cancellation: pthread_cancel(3) takes effect in saferring_buffer_get_wait(),
  * which gives its place up, and in no other function: whatever makes a system
- * call with a lock held, or halfway through a change, begins with this.
+ * call with a lock held, or halfway through a change, begins with
+ *
+ *	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
  */
-#define SR_UNCANCELLED()                                                       \
-	int uncancelled __attribute__((cleanup(sr_cancel_restore))) =          \
-		sr_cancel_disable()
+#define SR_CLEANUP(function) __attribute__((cleanup(function)))
 
 static inline int sr_cancel_disable(void)
 {
@@ -103,6 +103,9 @@ struct saferring_error *sr_error_begin(int code, int reason,
 				       const char *operation);
 /* Hand a detail to the report function. No lock may be held. */
 void sr_report(const struct saferring_error *error);
+/* Nobody changes the report function in between. For fork(). */
+void sr_report_lock(void);
+void sr_report_unlock(void);
 
 /* ---- registry.c ---- */
 

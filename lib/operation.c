@@ -240,6 +240,8 @@ static unsigned int prepare_requests(struct saferring_ring *ring)
 {
 	int taken = 0;
 
+	if (ring->let_start)
+		sr_uring_let_start(ring);
 	sr_uring_add_requests(ring);
 	if (!ring->doomed_count)
 		return 0;

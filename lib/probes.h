@@ -9,8 +9,7 @@
  *	misuse		enum saferring_reason, the object at fault, handle
  *	exhausted	name of the pool, number of its buffers
  *	quarantine	name of the ring, number of buffers
- *	adapt		name of the ring or pool, what of it ("batch", "busy",
- *			"cache"), the figure that it has now
+ *	adapt		name of ring or pool, "batch", "busy" or "cache", new figure
  *
  * These are stable: arguments are added at the end only.
  */

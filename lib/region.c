@@ -114,7 +114,7 @@ int saferring_region_create(struct saferring_device *device,
 			    const struct saferring_region_options *options,
 			    struct saferring_region **out)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	struct saferring_region_options known;
 	struct saferring_region *region;
 	int error;
@@ -161,7 +161,7 @@ static int fail_used(const struct saferring_region *region)
 int saferring_region_destroy(struct saferring_region *region,
 			     unsigned int flags, unsigned int timeout_ms)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	int error;
 
 	if (!region)
@@ -198,7 +198,7 @@ static size_t number_in_pool(const struct saferring_region *region)
 
 int saferring_region_revoke(struct saferring_region *region)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	int error;
 
 	if (!region)

@@ -25,11 +25,15 @@ const uint64_t *sr_epoch_mark = &no_mark;
 struct saferring_pool *sr_pools;
 struct saferring_ring *sr_rings;
 
-/* The parent's threads and their locks do not exist in the child. */
+/*
+ * The parent's threads and their locks do not exist in the child; what they were
+ * doing does. Only what the child goes on to use has to be whole: the report.
+ */
 static void forget_parent(void)
 {
 	struct saferring_pool *pool;
 
+	sr_report_unlock();
 	pthread_mutex_init(&registry_lock, NULL);
 	/*
 	 * The tags are zero now, so no handle passes a check. Neither may the
@@ -49,7 +53,7 @@ static void start(void)
 	if (!mark)
 		return;
 	sr_epoch_mark = mark;
-	pthread_atfork(NULL, NULL, forget_parent);
+	pthread_atfork(sr_report_lock, sr_report_unlock, forget_parent);
 }
 
 int sr_epoch_begin(uint64_t *epoch)

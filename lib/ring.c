@@ -370,7 +370,7 @@ static int set_up(struct saferring_ring *ring,
 int sr_ring_create(const struct saferring_ring_options *options,
 		   struct io_uring *uring, struct saferring_ring **out)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	struct saferring_ring *ring;
 	int error = check_options(options);
 
@@ -494,7 +494,7 @@ static int fail_beside_busy(const struct saferring_ring *ring)
 
 int saferring_ring_destroy(struct saferring_ring *ring, unsigned int timeout_ms)
 {
-	SR_UNCANCELLED();
+	int cancel SR_CLEANUP(sr_cancel_restore) = sr_cancel_disable();
 	char name[SR_NAME_MAX];
 	unsigned int left;
 

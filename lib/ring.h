@@ -219,6 +219,8 @@ struct sr_watch {
  * @next: in the registry's list, or in the quarantine
  * @memory: region for its own memory, or NULL
  * @placed: what its queues have of it, or NULL
+ * @let_start: the kernel is to start what it is about to, before it is told of
+ *	cancellations
  * @must_place: what it cannot have there makes creating fail
  * @memory_reason: why its queues are not there, or ""
  * @attached: by id of pool: its attachment, or NULL
@@ -299,6 +301,7 @@ struct saferring_ring {
 	struct saferring_region *memory;
 	struct sr_extent *placed;
 	bool must_place;
+	bool let_start;
 	char memory_reason[SR_REASON_MAX];
 };
 
@@ -719,6 +722,8 @@ int sr_ring_create(const struct saferring_ring_options *options,
 void sr_batch_step_ended(struct saferring_batch *batch, uint32_t number,
 			 int32_t result);
 void sr_batches_end(struct saferring_ring *ring);
+/* The kernel did not find what was to be cancelled. */
+void sr_batches_chase(struct saferring_ring *ring);
 
 /* adopt.c */
 void sr_adopt(struct saferring_ring *ring, struct io_uring *uring, bool beside);
@@ -787,6 +792,8 @@ static inline unsigned int sr_uring_ready(struct saferring_ring *ring)
 
 /* Have every operation in flight cancelled. */
 int sr_uring_cancel_all(struct saferring_ring *ring);
+/* Have the kernel do what it has put off. */
+void sr_uring_let_start(struct saferring_ring *ring);
 /* Queue the cancellation of what is doomed, as far as there is room. */
 void sr_uring_add_requests(struct saferring_ring *ring);
 /* What is queued next is linked to nothing. */

@@ -301,6 +301,17 @@ settle(struct saferring_ring *ring, unsigned int taken)
 }
 
 /*
+ * What the library queues itself is no part of a chain of the program's, which
+ * ends with what the program queued last.
+ */
+void sr_uring_end_chain(struct saferring_ring *ring)
+{
+	if (ring->queued)
+		sr_uring_queued(ring, ring->queued - 1)->flags &=
+			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+/*
  * What the kernel has taken is read off its head of the queue: the calls do not
  * tell when they also fail. With SQPOLL it is what it was shown.
  */
@@ -312,6 +323,9 @@ int sr_uring_enter(struct saferring_ring *ring, unsigned int min,
 	unsigned int taken, requests = 0;
 	int result;
 
+	/* The kernel's thread may see what is submitted next along with it. */
+	if (ring->flushes)
+		sr_uring_end_chain(ring);
 	if (SAFERRING_UNLIKELY(ring->stamp != NULL) && queued)
 		sr_account_stamp(ring);
 	sr_account_entering(ring);
@@ -345,14 +359,16 @@ unsigned int sr_uring_ready_inside(struct saferring_ring *ring)
 }
 
 /*
- * What the library queues itself is no part of a chain of the program's, which
- * ends with what the program queued last.
+ * How far requests may fill the queue. With SQPOLL they may still be in it when
+ * as many operations are queued as there are records, and those do not look for
+ * room.
  */
-void sr_uring_end_chain(struct saferring_ring *ring)
+static unsigned int request_room(const struct saferring_ring *ring)
 {
-	if (ring->queued)
-		sr_uring_queued(ring, ring->queued - 1)->flags &=
-			(uint8_t)~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+	const unsigned int entries = *ring->uring.sq.kring_entries;
+
+	return ring->flushes && entries > ring->depth ? entries - ring->depth :
+							entries;
 }
 
 /* An entry of the queue that is no operation's. */
@@ -364,7 +380,7 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 		sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
 	struct io_uring_sqe *sqe;
 
-	if (used >= *sq->kring_entries)
+	if (used >= request_room(ring))
 		return -EAGAIN;
 	sr_uring_end_chain(ring);
 	sqe = sr_uring_next_any(ring);
@@ -374,6 +390,15 @@ static int add_request(struct saferring_ring *ring, uint64_t key,
 	ring->queued++;
 	ring->requests++;
 	return 0;
+}
+
+void sr_uring_let_start(struct saferring_ring *ring)
+{
+	ring->let_start = false;
+	if (ring->engine)
+		return;
+	saferring_word_add(&ring->stats->enters, 1);
+	io_uring_get_events(&ring->uring);
 }
 
 /*

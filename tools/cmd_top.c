@@ -38,19 +38,21 @@ static void format_line(const struct line *line, char *text, size_t length)
 {
 	const struct summary *summary = &line->summary;
 	char operations[32], bytes[32], errors[32], p99[32] = "-", memory[32];
+	char decisions[32];
 
 	rate(operations, sizeof(operations), summary->operations, "");
 	rate(bytes, sizeof(bytes), summary->bytes, "bytes");
 	rate(errors, sizeof(errors), summary->errors, "");
+	rate(decisions, sizeof(decisions), summary->decisions, "");
 	if (summary->p99 > 0)
 		format_value(p99, sizeof(p99), summary->p99, "seconds", 0);
 	format_value(memory, sizeof(memory), (double)summary->memory, "bytes",
 		     0);
 	snprintf(text, length,
-		 "%8d %-16.16s %12s %14s %9lld %7u %10s %12s %10s %8.0f",
+		 "%8d %-16.16s %12s %14s %9lld %7u %10s %12s %10s %10s %8.0f",
 		 line->pid, summary->program, operations, bytes,
 		 (long long)summary->in_flight, summary->workers, p99, memory,
-		 errors, summary->misuses);
+		 decisions, errors, summary->misuses);
 }
 
 static const char *heads(void)
@@ -58,9 +60,9 @@ static const char *heads(void)
 	static char text[160];
 
 	snprintf(text, sizeof(text),
-		 "%8s %-16s %12s %14s %9s %7s %10s %12s %10s %8s", "PID",
-		 "PROGRAM", "OPERATIONS", "BYTES", "IN FLIGHT", "WORKERS",
-		 "P99", "MEMORY", "ERRORS", "MISUSES");
+		 "%8s %-16s %12s %14s %9s %7s %10s %12s %10s %10s %8s",
+		 "PID", "PROGRAM", "OPERATIONS", "BYTES", "IN FLIGHT",
+		 "WORKERS", "P99", "MEMORY", "DECISIONS", "ERRORS", "MISUSES");
 	return text;
 }
 
@@ -166,7 +168,8 @@ static void print_help(void)
 	printf("usage: saferring top [OPTION...]\n\n"
 	       "What all processes that use the library are doing; q ends it. "
 	       "P99 is there for\n"
-	       "rings that measure latency.\n\n"
+	       "rings that measure latency, DECISIONS of rings and pools that "
+	       "follow the load.\n\n"
 	       "  -i, --interval SECONDS  between looks, 1 by default\n"
 	       "  -b, --batch COUNT       print so many looks, without a "
 	       "terminal\n\n"

@@ -233,6 +233,9 @@ void summarise(const struct process *process, struct summary *summary)
 			 summary->seconds;
 	summary->errors = (double)sum(of, "saferring_operations_failed") /
 			  summary->seconds;
+	summary->decisions = (double)(sum(of, "saferring_ring_adaptations") +
+				      sum(of, "saferring_pool_adaptations")) /
+			     summary->seconds;
 	summary->misuses = (double)saferring_snapshot_sum(
 		process->now, "saferring_failures", "class=\"misuse\"");
 	summary->p99 = p99_of(of);

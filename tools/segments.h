@@ -39,6 +39,7 @@ struct summary {
 	double bytes;
 	double errors;
 	double misuses;
+	double decisions; /* about what follows the load */
 	int64_t in_flight;
 	unsigned int workers; /* threads of the kernel's that do its I/O */
 	uint64_t memory;

@@ -306,9 +306,10 @@ def facts(results):
                     f'{escape(fact["name"])}</b> &nbsp;'
                     f'{escape(fact["reason"])}</span></li>'
                     for fact in results.facts
-                    if fact['group'] in ('memory', 'numa'))
-    return section('Steady state and placement', 'What a million operations '
-                   'take from the system, and where memory lies.',
+                    if fact['group'] in ('memory', 'numa', 'adaptation'))
+    return section('Steady state, placement, adaptation', 'What a million '
+                   'operations take from the system, where memory lies, and '
+                   'what following the load is good for.',
                    f'<ul class="facts">{items}</ul>' if items else '')
 
 

@@ -196,17 +196,18 @@ saferring_ring_memory(const struct saferring_ring_options *options)
  * plain system calls, a few times slower; saferring_ring_info() says why. They
  * do so as well if SAFERRING_RING_AVOID_URING is set, or "threads" is what the
  * environment's SAFERRING_ENGINE says; SAFERRING_RING_REQUIRE_URING has it fail
- * instead, whatever the environment says.
+ * instead, whatever the environment says. A descriptor that is not registered
+ * has to stay open until its operations have ended: with io_uring they hold the
+ * file, with threads they fail with -EBADF once it is closed, also if another
+ * file has its number then.
  *
  * Any thread may call it.
  *
  * Return: 0, or
- * -EINVAL: depth, flags or pools are out of range, or a pool appears twice;
- * -ESTALE: a region of a pool, or for its memory, was revoked;
- * -EBUSY: a pool has the region for its memory;
  * -EINVAL: depth, flags, pools or bounds are out of range, or a pool appears
  * twice;
- * -ESTALE: a region of a pool was revoked;
+ * -ESTALE: a region of a pool, or for its memory, was revoked;
+ * -EBUSY: a pool has the region for its memory;
  * -ENOSYS: with REQUIRE_URING: there is no io_uring in this kernel;
  * -EPERM: with REQUIRE_URING: io_uring is forbidden to this process;
  * -EAGAIN: threads could not be started;

@@ -5,8 +5,6 @@
  */
 #include "misuse.h"
 
-#define CASE(name) static void name(struct scene *s)
-
 /* ---- behind the buffer ---- */
 
 CASE(one_byte_behind_the_buffer)

@@ -5,8 +5,6 @@
  */
 #include "misuse.h"
 
-#define CASE(name) static void name(struct scene *s)
-
 static void try_read(struct scene *s, size_t start, size_t length)
 {
 	WRONG(ANYHOW(saferring_ring_read(s->ring, s->zero, take(s), start,

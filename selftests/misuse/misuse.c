@@ -18,8 +18,12 @@
 
 struct evidence *evidence;
 
-static const struct misuse *const corpus[] = { handle_misuses, limit_misuses,
-					       damage_misuses, stray_misuses };
+static const struct misuse *const corpus[] = {
+	handle_misuses, operation_misuses, group_misuses,
+	batch_misuses,	adoption_misuses,  gone_misuses,
+	limit_misuses,	damage_misuses,	   stray_misuses,
+};
+
 static const char *const depth_names[] = { "default", "fast", "full", "trap" };
 static char self[4096];
 
@@ -324,10 +328,14 @@ static int count(void)
 int main(int argc, char **argv)
 {
 	const struct misuse *misuse;
+	const char *end = strrchr(argv[0], '-');
 	int number = 0, failed = 0;
 	size_t group;
 
 	unsetenv("SAFERRING_CHECK");
+	/* Under a name that ends so it is all without io_uring. */
+	if (end && !strcmp(end, "-threads"))
+		setenv("SAFERRING_ENGINE", "threads", 1);
 	evidence = mmap(NULL, sizeof(*evidence), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (evidence == MAP_FAILED ||

@@ -71,6 +71,23 @@ struct misuse {
 		evidence->owner = __LINE__; statement;                         \
 	} while (0)
 
+#define DATA(buffer)  ANYHOW(saferring_buffer_data(s->pool, buffer))
+#define RANGE(buffer) ANYHOW(saferring_buffer_range(s->pool, buffer, 0, 1))
+#define PUT(buffer)   ANYHOW(saferring_buffer_put(s->pool, buffer))
+#define READ(buffer)                                                           \
+	ANYHOW(saferring_ring_read(s->ring, s->zero, buffer, 0, 16, 0, 0))
+#define WRITE(buffer)                                                          \
+	ANYHOW(saferring_ring_write(s->ring, s->null, buffer, 0, 16, 0, 0))
+
+#define CASE(name) static void name(struct scene *s)
+/* Entries of a list: reported at every depth; refused by the result alone. */
+#define FAST(name, its_reason)                                                 \
+	{ #name, name, SAFERRING_DEPTH_FAST, SAFERRING_REASON_##its_reason, 0, \
+	  NULL }
+#define SILENT(name, its_reason)                                               \
+	{ #name, name, SAFERRING_DEPTH_FAST, SAFERRING_REASON_##its_reason,    \
+	  QUIET, NULL }
+
 /* Anything that is not the mistake must work. */
 #define MUST(expression)                                                       \
 	do {                                                                   \
@@ -105,8 +122,11 @@ void unstick_write(struct scene *scene);
 saferring_buffer read_through(struct scene *scene, saferring_buffer buffer);
 void in_thread(void *(*function)(void *), void *argument);
 struct saferring_pool *make_other(struct scene *scene);
+/* Exit status 4 is for what cannot be tried here, after a line that says why. */
+void skip_unless(bool possible);
 
-extern const struct misuse handle_misuses[], limit_misuses[], damage_misuses[],
-	stray_misuses[];
+extern const struct misuse handle_misuses[], operation_misuses[],
+	gone_misuses[], group_misuses[], batch_misuses[], adoption_misuses[],
+	limit_misuses[], damage_misuses[], stray_misuses[];
 
 #endif /* MISUSE_H */

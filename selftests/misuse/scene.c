@@ -104,3 +104,11 @@ struct saferring_pool *make_other(struct scene *scene)
 				   &scene->other_pool));
 	return scene->other_pool;
 }
+
+void skip_unless(bool possible)
+{
+	if (possible)
+		return;
+	fprintf(stderr, "%s\n", saferring_error_last()->what);
+	_exit(4);
+}

@@ -104,6 +104,22 @@ static void a_batch_returns_after_a_burst(void **state)
 	}
 }
 
+/* One wait in so many takes long for no fault of the load's. */
+static void a_stall_now_and_then_keeps_no_batch_small(void **state)
+{
+	struct sr_batch_law law;
+	unsigned int round, sum = 0;
+
+	(void)state;
+	sr_batch_law_begin(&law, 1, 64);
+	for (round = 0; round < 1000; round++) {
+		waits(&law, 1000, 60);
+		sum += law.now;
+		sr_batch_law_expired(&law, law.now);
+	}
+	assert_in_range(sum / 1000, 10, 64);
+}
+
 static void a_batch_is_halved_from_what_was_waited_for(void **state)
 {
 	struct sr_batch_law law;
@@ -244,6 +260,34 @@ static void a_load_of_both_kinds_has_it_stand_still(void **state)
 	}
 }
 
+static void polling_makes_room_for_others_on_its_cpu(void **state)
+{
+	struct sr_busy_law law;
+	unsigned int pause;
+
+	(void)state;
+	sr_busy_law_begin(&law, 1000, LONGEST);
+	/* Ever more seldom, as long as somebody is there. */
+	for (pause = SR_PAUSE_MIN; pause < 4 * SR_PAUSE_MAX; pause *= 2) {
+		const unsigned int waits = SR_MIN(pause, SR_PAUSE_MAX);
+
+		while (law.now < LONGEST)
+			busy(&law, LONGEST, 1);
+		assert_int_equal(sr_busy_law_crowded(&law), SR_LOWERED);
+		assert_int_equal(law.now, 1000);
+		busy(&law, LONGEST, waits);
+		assert_int_equal(law.now, 1000);
+	}
+	/* And soon again when nobody is. */
+	busy(&law, LONGEST, 1000);
+	assert_int_equal(law.now, LONGEST);
+	sr_busy_law_crowded(&law);
+	busy(&law, LONGEST, SR_PAUSE_MIN + 20);
+	assert_int_equal(law.now, LONGEST);
+	sr_busy_law_crowded(&law);
+	assert_int_equal(sr_busy_law_crowded(&law), SR_KEPT);
+}
+
 static void polling_stays_within_its_bounds(void **state)
 {
 	const uint32_t bounds[][2] = {
@@ -263,12 +307,15 @@ static void polling_stays_within_its_bounds(void **state)
 				random_below(2) ? law.max :
 						  (uint64_t)law.max + 1;
 			const enum sr_step did =
-				sr_busy_law_waited(&law, waited);
+				random_below(20) ?
+					sr_busy_law_waited(&law, waited) :
+					sr_busy_law_crowded(&law);
 
 			assert_in_range(law.now, law.min, law.max);
 			assert_int_equal(did == SR_RAISED, law.now > before);
 			assert_int_equal(did == SR_LOWERED, law.now < before);
 			assert_in_range(law.share, 0, SR_SHARE + 8);
+			assert_in_range(law.pause, SR_PAUSE_MIN, SR_PAUSE_MAX);
 		}
 	}
 }
@@ -428,12 +475,14 @@ int main(void)
 		cmocka_unit_test(a_batch_becomes_the_most_under_a_load_that_brings_more),
 		cmocka_unit_test(a_load_of_one_at_a_time_is_hardly_held_up),
 		cmocka_unit_test(a_batch_returns_after_a_burst),
+		cmocka_unit_test(a_stall_now_and_then_keeps_no_batch_small),
 		cmocka_unit_test(a_batch_is_halved_from_what_was_waited_for),
 		cmocka_unit_test(a_batch_stays_within_its_bounds),
 		cmocka_unit_test(polling_becomes_long_enough_for_short_waits),
 		cmocka_unit_test(polling_ends_when_waits_are_long),
 		cmocka_unit_test(one_odd_wait_changes_nothing),
 		cmocka_unit_test(a_load_of_both_kinds_has_it_stand_still),
+		cmocka_unit_test(polling_makes_room_for_others_on_its_cpu),
 		cmocka_unit_test(polling_stays_within_its_bounds),
 		cmocka_unit_test(a_cache_that_is_filled_all_the_time_becomes_deeper),
 		cmocka_unit_test(it_does_not_at_the_cost_of_others),

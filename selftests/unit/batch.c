@@ -306,6 +306,29 @@ static void a_short_step_has_failed(void **state)
 	close(other);
 }
 
+static void a_short_step_of_many_buffers_has_failed(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_batch *batch = make(stage, 0);
+	const struct saferring_range ranges[] = {
+		{ get(stage->pool), 0, 8 },
+		{ get(stage->pool), 0, 8 },
+	};
+	const int fd = pattern_file(12);
+
+	assert_int_equal(saferring_ring_readv(stage->ring, fd, ranges, 2, 0, 1),
+			 0);
+	add(batch);
+	add_write(stage, batch, fd, 'w', 0);
+	after(batch, 1, 0, 0);
+	assert_int_equal(saferring_batch_submit(batch), 2);
+	finish(stage, batch, NULL);
+	assert_states(batch, 0, 1, 1);
+	assert_int_equal(look(batch, 0).result, 12);
+	drop_batch(batch);
+	close(fd);
+}
+
 /* Linked in the kernel, and released by completion. */
 static void an_end_is_waited_for_whatever_it_is(void **state)
 {
@@ -336,6 +359,30 @@ static void an_end_is_waited_for_whatever_it_is(void **state)
 	drop_batch(batch);
 }
 
+/* A broken link cancels all that is linked behind it, hard links or not. */
+static void an_end_behind_a_broken_link_is_waited_for(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_batch *batch = make(stage, 0);
+	const int fd = pattern_file(16);
+	unsigned int bad, cancelled, one, two;
+
+	bad = add_failure(stage, batch);
+	cancelled = add_write(stage, batch, fd, 'c', 0);
+	one = add_write(stage, batch, fd, 'd', 1);
+	two = add_nop(stage, batch);
+	after(batch, cancelled, bad, 0);
+	after(batch, one, cancelled, SAFERRING_AFTER_END);
+	after(batch, two, one, 0);
+	assert_int_equal(saferring_batch_submit(batch), 2);
+	assert_int_equal(info_of(batch).linked, 2);
+	finish(stage, batch, NULL);
+	assert_states(batch, 2, 1, 1);
+	assert_int_equal(look(batch, one).result, 1);
+	drop_batch(batch);
+	close(fd);
+}
+
 /* Even what is in flight and waits for nothing ends, and its buffer is back. */
 static void a_failure_ends_all_that_is_in_flight(void **state)
 {
@@ -358,6 +405,46 @@ static void a_failure_ends_all_that_is_in_flight(void **state)
 	assert_states(batch, 0, 1, 2);
 	assert_int_equal(look(batch, hangs).result, -ECANCELED);
 	drop_batch(batch);
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
+/*
+ * The kernel starts it when the one before it has been cancelled, and knows
+ * nothing before of a cancellation.
+ */
+static void what_is_linked_behind_a_cancelled_step_is_cancelled(void **state)
+{
+	struct stage *stage = *state;
+	unsigned int fails, step;
+	int pipe[2];
+
+	assert_int_equal(pipe2(pipe, O_CLOEXEC), 0);
+	for (fails = 0; fails < 2; fails++) {
+		struct saferring_batch *batch =
+			make(stage, fails ? SAFERRING_BATCH_FAIL_FAST : 0);
+
+		for (step = 0; step < 4; step++) {
+			assert_int_equal(
+				saferring_ring_read(stage->ring, pipe[0],
+						    get(stage->pool), 0, 8, -1,
+						    step),
+				0);
+			add(batch);
+			if (step)
+				after(batch, step, step - 1,
+				      SAFERRING_AFTER_END);
+		}
+		if (fails)
+			add_failure(stage, batch);
+		assert_int_equal(saferring_batch_submit(batch), 4 + fails);
+		assert_int_equal(info_of(batch).linked, 3);
+		if (!fails)
+			assert_int_equal(saferring_batch_cancel(batch), 4);
+		finish(stage, batch, NULL);
+		assert_states(batch, 0, fails, 4);
+		drop_batch(batch);
+	}
 	close(pipe[0]);
 	close(pipe[1]);
 }
@@ -613,8 +700,11 @@ int main(void)
 		T(what_waits_for_a_failed_step_is_cancelled),
 		T(a_failed_link_is_seen_as_one),
 		T(a_short_step_has_failed),
+		T(a_short_step_of_many_buffers_has_failed),
 		T(an_end_is_waited_for_whatever_it_is),
+		T(an_end_behind_a_broken_link_is_waited_for),
 		T(a_failure_ends_all_that_is_in_flight),
+		T(what_is_linked_behind_a_cancelled_step_is_cancelled),
 		T(a_cancelled_batch_ends),
 		T(a_batch_that_was_cancelled_is_not_submitted),
 		T(a_step_is_no_part_of_the_programs_chain),

@@ -219,8 +219,8 @@ static void put_held(void *held)
 /* Destructors run in the order of their keys: one before, one after the cache's. */
 static void *end_with_two(void *argument)
 {
-	pthread_key_t *keys = argument;
 	static __thread saferring_buffer held[2];
+	pthread_key_t *keys = argument;
 	unsigned int number;
 
 	for (number = 0; number < 2; number++) {

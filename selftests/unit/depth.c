@@ -185,6 +185,44 @@ static void every_depth_is_silent_if_all_is_right(void **state)
 	assert_int_equal(saferring_device_close(device), 0);
 }
 
+static void the_text_of_traces_has_all_three_and_is_cut_to_its_room(void **state)
+{
+	struct saferring_device *device = open_device();
+	struct saferring_region *region = make_region(device, REGION_SIZE);
+	char text[6144], cut[64];
+	struct saferring_pool *pool;
+	saferring_buffer buffer;
+	int length;
+
+	(void)state;
+	assert_int_equal(create(region, BUFFER_SIZE, SAFERRING_DEPTH_FULL,
+				&pool),
+			 0);
+	buffer = get(pool);
+	put(pool, buffer);
+	assert_int_equal(saferring_buffer_put(pool, buffer), -ESTALE);
+	length = saferring_error_traces(saferring_error_last(), text,
+					sizeof(text));
+	assert_in_range(length, 1, sizeof(text) - 1);
+	assert_int_equal(strlen(text), length);
+	assert_true(!strncmp(text, "here, done by thread ", 21));
+	assert_non_null(strstr(text, "\nnow, put by thread "));
+	assert_non_null(strstr(text, "\nbefore, got by thread "));
+	assert_non_null(strstr(text, "\n  #0 0x"));
+	memset(cut, 'x', sizeof(cut));
+	assert_int_equal(saferring_error_traces(saferring_error_last(), cut,
+						32),
+			 length);
+	assert_int_equal(strlen(cut), 31);
+	assert_int_equal(strncmp(cut, text, 31), 0);
+	assert_int_equal(cut[32], 'x');
+	assert_int_equal(saferring_error_traces(saferring_error_last(), cut, 0),
+			 length);
+	assert_int_equal(saferring_pool_destroy(pool), 0);
+	drop_region(region);
+	assert_int_equal(saferring_device_close(device), 0);
+}
+
 static void a_range_lies_in_its_buffer_or_is_refused(void **state)
 {
 	struct stage *stage = stage_up(0, 8, 0);
@@ -222,6 +260,7 @@ int main(void)
 		T(the_environment_overrides_the_program),
 		T(a_pool_tells_what_of_its_depth_it_has),
 		T(every_depth_is_silent_if_all_is_right),
+		T(the_text_of_traces_has_all_three_and_is_cut_to_its_room),
 		T(a_range_lies_in_its_buffer_or_is_refused),
 	};
 

@@ -2,6 +2,7 @@
 /*
  * The engine that stands in for io_uring: its queues, and what is linked in them.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include "scenario.h"
@@ -208,6 +209,58 @@ static void waiting_ends_in_time(void **state)
 	sr_engine_close(engine);
 }
 
+/* Whoever has the number of a descriptor later is left alone. */
+static void a_descriptor_that_became_another_ones_is_refused(void **state)
+{
+	struct bench bench = { .engine = NULL };
+	int pair[2], other[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, 4, 0), 0);
+	make_pair(pair);
+	make_pair(other);
+	PREPARE(&bench, 1, io_uring_prep_recv, pair[0], &byte, 1, 0);
+	submit_and_wait(&bench, 0);
+	assert_int_equal(dup2(other[0], pair[0]), pair[0]);
+	assert_int_equal(write(other[1], "xy", 2), 2);
+	/* The peer's end: a poller that waits for the first one is woken. */
+	close(pair[1]);
+	assert_int_equal(result_of(&bench), -EBADF);
+	PREPARE(&bench, 1, io_uring_prep_recv, pair[0], &byte, 1, 0);
+	assert_int_equal(result_of(&bench), 1);
+	close(pair[0]);
+	close_pair(other);
+	sr_engine_close(bench.engine);
+}
+
+static void another_file_is_not_read_for_one_that_was_closed_at_once(void **state)
+{
+	const int other = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	struct bench bench = { .engine = NULL };
+	unsigned char data[512];
+	unsigned int round;
+	int fd, result;
+
+	(void)state;
+	assert_int_equal(sr_engine_open(&bench.engine, &bench.uring, 4, 0), 0);
+	for (round = 0; round < 200; round++) {
+		fd = pattern_file(sizeof(data));
+		PREPARE(&bench, 1, io_uring_prep_read, fd, data, sizeof(data),
+			0);
+		submit_and_wait(&bench, 0);
+		assert_int_equal(dup2(other, fd), fd);
+		result = result_of(&bench);
+		if (result == sizeof(data))
+			assert_pattern(data, 0, sizeof(data));
+		else
+			assert_int_equal(result, -EBADF);
+		close(fd);
+	}
+	close(other);
+	sr_engine_close(bench.engine);
+}
+
 static void what_it_does_not_know_is_refused(void **state)
 {
 	struct bench bench = { .engine = NULL };
@@ -244,6 +297,8 @@ int main(void)
 		T(success_can_be_left_untold),
 		T(the_descriptor_of_a_ring_is_readable_while_something_has_ended),
 		T(waiting_ends_in_time),
+		T(a_descriptor_that_became_another_ones_is_refused),
+		T(another_file_is_not_read_for_one_that_was_closed_at_once),
 		T(what_it_does_not_know_is_refused),
 	};
 

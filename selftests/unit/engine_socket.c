@@ -11,7 +11,7 @@
 
 SCENARIO(a_read_waits_for_a_socket)
 {
-	char data[8];
+	char data[8] = { 0 };
 	int pair[2];
 
 	make_pair(pair);
@@ -26,7 +26,7 @@ SCENARIO(a_read_waits_for_a_socket)
 
 SCENARIO(a_read_waits_for_a_pipe)
 {
-	char data[8];
+	char data[8] = { 0 };
 	int ends[2];
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -44,7 +44,7 @@ SCENARIO(a_read_waits_for_a_pipe)
 
 SCENARIO(messages_go_both_ways)
 {
-	char out[] = "hello", in[16];
+	char out[] = "hello", in[16] = { 0 };
 	struct iovec iovec = { in, sizeof(in) };
 	struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1 };
 	int pair[2];
@@ -84,6 +84,12 @@ SCENARIO(only_a_request_that_says_so_does_not_wait)
 	assert_int_equal(write(pair[1], "x", 1), 1);
 	assert_int_equal(result_of(bench), 1);
 	close_pair(pair);
+}
+
+/* What a request to cancel says, also if the one meant is being looked at. */
+static bool was_found(int result)
+{
+	return result == 0 || result == -EALREADY;
 }
 
 static int listener(struct sockaddr_in *address)
@@ -152,7 +158,10 @@ SCENARIO(one_request_accepts_many_connections)
 	for (number = 0; number < 2; number++) {
 		cqe = next(bench);
 		assert_false(cqe.flags & IORING_CQE_F_MORE);
-		assert_int_equal(cqe.res, cqe.user_data == 1 ? -ECANCELED : 0);
+		if (cqe.user_data == 1)
+			assert_int_equal(cqe.res, -ECANCELED);
+		else
+			assert_true(was_found(cqe.res));
 	}
 	close(server);
 }
@@ -236,7 +245,7 @@ SCENARIO(what_connects_for_long_keeps_nothing_else_waiting)
 	const int server = full_listener(&address, queue);
 	const int fd = pattern_file(512);
 	unsigned int number;
-	char data[512];
+	char data[512] = { 0 };
 
 	for (number = 0; number < 12; number++) {
 		client[number] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -364,7 +373,7 @@ SCENARIO(of_two_that_accept_the_one_left_can_be_cancelled)
 		submit_and_wait(bench, 2);
 		collect(bench, results, 2);
 		assert_int_equal(results[number], -ECANCELED);
-		assert_int_equal(results[3 - number], 0);
+		assert_true(was_found(results[3 - number]));
 	}
 	close(server);
 }
@@ -395,7 +404,7 @@ SCENARIO(a_splice_waits_for_data_and_can_be_cancelled)
 {
 	int from[2], to[2], results[3];
 	struct completion cqe;
-	char data[8];
+	char data[8] = { 0 };
 
 	make_pipes(from, to);
 	PREPARE(bench, 1, io_uring_prep_splice, from[0], -1, to[1], -1, 5, 0);
@@ -414,7 +423,7 @@ SCENARIO(a_splice_waits_for_data_and_can_be_cancelled)
 	/* The kernel's name for it is one that never should leave it. */
 	assert_true(results[1] == -ECANCELED ||
 		    (results[1] < 0 && !bench->engine));
-	assert_true(results[2] == 0 || results[2] == -EALREADY);
+	assert_true(was_found(results[2]));
 	PREPARE(bench, 1, io_uring_prep_splice, from[0], -1, to[1], -1, 5,
 		SPLICE_F_NONBLOCK);
 	cqe = next(bench);
@@ -426,7 +435,7 @@ SCENARIO(a_splice_waits_for_data_and_can_be_cancelled)
 SCENARIO(a_splice_waits_for_room)
 {
 	int from[2], to[2];
-	char data[4096];
+	char data[4096] = { 0 };
 
 	make_pipes(from, to);
 	fcntl(to[1], F_SETPIPE_SZ, 4096);

@@ -412,6 +412,29 @@ static void a_registered_file_is_read(void **state)
 	assert_int_equal(saferring_files_set(stage->ring, 3, 9999), -EBADF);
 }
 
+/* Neither by what is queued after it, nor by who else has the file. */
+static void a_slot_that_was_emptied_is_not_read_from(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_ring *other = make_ring(stage->pool, 8, 0);
+	const int fd = pattern_file(100);
+
+	assert_int_equal(saferring_files_create(stage->ring, 2), 0);
+	assert_int_equal(saferring_files_create(other, 2), 0);
+	assert_int_equal(saferring_files_set(stage->ring, 1, fd), 0);
+	assert_int_equal(saferring_ring_read(other, SAFERRING_FILE(1),
+					     get(stage->pool), 0, 100, 0, 1),
+			 0);
+	expect(other, 1, -EBADF);
+	assert_int_equal(saferring_files_set(stage->ring, 1, -1), 0);
+	assert_int_equal(saferring_ring_read(stage->ring, SAFERRING_FILE(1),
+					     get(stage->pool), 0, 100, 0, 2),
+			 0);
+	expect(stage->ring, 2, -EBADF);
+	assert_int_equal(saferring_ring_destroy(other, DESTROY_MS), 0);
+	close(fd);
+}
+
 static void a_table_of_files_has_at_least_1_slot(void **state)
 {
 	struct stage *stage = *state;
@@ -520,6 +543,7 @@ int main(void)
 		T(attributes_come_into_a_buffer),
 		T(bytes_are_spliced_into_a_pipe),
 		T(a_registered_file_is_read),
+		T(a_slot_that_was_emptied_is_not_read_from),
 		T(a_table_of_files_has_at_least_1_slot),
 		T(a_slot_that_is_queued_for_is_not_changed),
 		T(a_file_is_opened_into_a_slot_read_and_closed),

@@ -278,6 +278,38 @@ static void an_incremental_group_fills_a_buffer_bit_by_bit(void **state)
 	close(ends[0]);
 }
 
+/* Empty, it is no matter until there is data. */
+static void an_empty_group_is_filled_before_the_data_comes(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_group *group = make_group(stage, 1, 0);
+	struct saferring_completion c;
+	saferring_buffer first;
+	int ends[2];
+
+	a_pair(ends, SOCK_STREAM);
+	QUEUE(saferring_ring_recv_multishot(stage->ring, ends[0], group, 0, 1));
+	say(ends[1], "first");
+	first = hear(stage, "first");
+	assert_int_equal(saferring_group_provide(group, first), 0);
+	say(ends[1], "second");
+	c = next_of(stage->ring);
+	if (c.result == -ENOBUFS && !on_threads())
+		SKIP("this kernel wants a buffer before there is data");
+	assert_int_equal(c.result, 6);
+	assert_memory_equal(bytes_of(c.pool, c.buffer), "second", 6);
+	put(c.pool, c.buffer);
+	/* But then it is. */
+	say(ends[1], "third");
+	c = next_of(stage->ring);
+	assert_int_equal(c.result, -ENOBUFS);
+	assert_int_equal(c.flags & SAFERRING_COMPLETION_MORE, 0);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(saferring_group_destroy(group), 0);
+	assert_all_back(stage->pool);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -289,6 +321,7 @@ int main(void)
 		T(only_good_handles_are_provided_and_no_more_than_fit),
 		T(a_group_refills_itself),
 		T(a_dropped_reception_gives_its_buffers_to_the_pool),
+		T(an_empty_group_is_filled_before_the_data_comes),
 		T(an_incremental_group_fills_a_buffer_bit_by_bit),
 	};
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -146,13 +147,13 @@ static void probe_tells_the_limit(void *unused __attribute__((unused)))
 	assert_non_null(strstr(text, "1024 KiB"));
 }
 
-/* Have io_uring_setup answer as it does where it is forbidden or absent. */
-static void filter_io_uring(uint32_t answer)
+/* Have a system call answer as it does where it is forbidden or absent. */
+static void filter_call(uint32_t number, uint32_t answer)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -173,7 +174,7 @@ static void says_that_there_is_no_io_uring(void *answer)
 	struct saferring_ring *ring = NULL;
 	struct saferring_pool *pool = pool_of(LENGTH);
 
-	filter_io_uring((uint32_t)code);
+	filter_call(SYS_io_uring_setup, (uint32_t)code);
 	SAFERRING_OPTIONS_INIT(&options);
 	options.pools = &pool;
 	options.pool_count = 1;
@@ -195,7 +196,7 @@ static void uses_threads(void *answer)
 	struct saferring_pool *pool = pool_of(LENGTH);
 	const int fd = pattern_file(1000);
 
-	filter_io_uring((uint32_t)*(const int *)answer);
+	filter_call(SYS_io_uring_setup, (uint32_t)*(const int *)answer);
 	ring = make_ring(pool, 4, 0);
 	assert_int_equal(saferring_ring_info(ring, &info), 0);
 	assert_int_equal(info.engine, SAFERRING_ENGINE_THREADS);
@@ -210,6 +211,28 @@ static void uses_threads(void *answer)
 	assert_int_equal(done.result, 1000);
 	assert_pattern(saferring_buffer_data(pool, done.buffer), 0, 1000);
 	put(pool, done.buffer);
+	assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
+	drop_kept();
+}
+
+/* As filters of containers do that are older than the call. */
+static void opens_without_openat2(void *unused)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC };
+	struct saferring_pool *pool = pool_of(LENGTH);
+	struct saferring_completion done;
+	struct saferring_ring *ring;
+
+	(void)unused;
+	filter_call(SYS_io_uring_setup, EPERM);
+	filter_call(SYS_openat2, ENOSYS);
+	ring = make_ring(pool, 4, 0);
+	assert_int_equal(saferring_ring_open(ring, AT_FDCWD, "/dev/null",
+					     &how, SAFERRING_SLOT_NONE, 1),
+			 0);
+	done = next_of(ring);
+	assert_true(done.result >= 0);
+	assert_int_equal(fcntl(done.result, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
 	drop_kept();
 }
@@ -279,6 +302,12 @@ static void threads_do_the_work_where_io_uring_is_forbidden(void **state)
 	try(uses_threads, &answer);
 }
 
+static void threads_open_files_where_openat2_is_absent(void **state)
+{
+	(void)state;
+	try(opens_without_openat2, NULL);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test(name)
@@ -291,6 +320,7 @@ int main(void)
 		T(a_forbidden_io_uring_is_named),
 		T(threads_do_the_work_where_io_uring_is_absent),
 		T(threads_do_the_work_where_io_uring_is_forbidden),
+		T(threads_open_files_where_openat2_is_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

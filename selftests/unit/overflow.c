@@ -139,6 +139,8 @@ static void two_that_go_on_share_what_room_there_is(void **state)
 		for (number = 0; number < 2; number++)
 			assert_int_equal(recv(pair[number][0], &byte, 1, 0), 1);
 	}
+	assert_int_equal(saferring_ring_destroy(stage->ring, DESTROY_MS), 0);
+	stage->ring = NULL;
 	for (number = 0; number < 2; number++) {
 		close(pair[number][0]);
 		close(pair[number][1]);

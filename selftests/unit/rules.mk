@@ -6,20 +6,23 @@
 
 UNIT_DIR := $(BUILD)/unit
 # What several tests share, and no test itself.
-UNIT_SHARED := selftests/unit/common.c selftests/unit/scenario.c
+UNIT_SHARED := $(addprefix selftests/unit/,common.c fake.c reading.c scenario.c)
 UNIT_SOURCES := $(filter-out $(UNIT_SHARED),$(wildcard selftests/unit/*.c))
 UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 
 # Those with rings do their tests once more, on the engine that stands in for
 # io_uring: the program's name tells it.
 UNIT_WITH_RINGS := \
-	adapt_ring batch buffer cancel control error file fork group many model \
-	overflow placed_group quarantine ring signals socket threads wait
+	adapt_ring batch buffer cancel control error file fork group many \
+	model overflow placed_group quarantine ring signals socket threads \
+	transfer wait warm
 UNIT_ON_THREADS := $(UNIT_WITH_RINGS:%=$(UNIT_DIR)/%-threads)
 UNIT_TESTS += $(UNIT_ON_THREADS)
 
 # By test: the functions that it replaces.
 UNIT_WRAP_module := open ioctl mmap
+UNIT_WRAP_module_gone := $(UNIT_WRAP_module)
+UNIT_WRAP_module_share := $(UNIT_WRAP_module)
 UNIT_WRAP_quarantine := sr_uring_cancel_all
 UNIT_WRAP_submit := io_uring_submit
 UNIT_WRAP_warm := malloc calloc realloc mmap
@@ -37,12 +40,18 @@ $(UNIT_DIR)/%: selftests/unit/%.c selftests/unit/common.c \
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SR_CFLAGS) -Iinclude/uapi -o $@ \
-		$(filter %.c %.a,$^) \
+		$(filter %.c,$^) $(filter %.a,$^) \
 		$(UNIT_WRAP_$*:%=-Wl,--wrap=%) $(UNIT_LIBS_$*) -lcmocka $(LIB_LIBS)
 
 # What else they are made of.
 $(filter $(UNIT_DIR)/engine%,$(UNIT_TESTS)): selftests/unit/scenario.c \
 					     selftests/unit/scenario.h
+$(filter $(UNIT_DIR)/module%,$(UNIT_TESTS)): selftests/unit/fake.c \
+					     selftests/unit/fake.h
+$(UNIT_DIR)/ring $(UNIT_DIR)/transfer: selftests/unit/reading.c \
+				       selftests/unit/reading.h
+$(UNIT_DIR)/model: $(wildcard selftests/unit/model/*.c) \
+		   selftests/unit/model/model.h
 
 $(UNIT_ON_THREADS): %-threads: %
 	$(Q)ln -f $< $@

@@ -8,6 +8,7 @@
 #include <liburing.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "common.h"
@@ -367,6 +368,161 @@ static void completions_beyond_the_room_are_not_lost(void **state)
 	close(ends[1]);
 }
 
+/* Its thread may find both submissions at once. */
+static void with_sqpoll_a_chain_ends_with_its_submission(void **state)
+{
+	struct stage *stage = *state;
+	int round;
+
+	need_ring(stage, SAFERRING_RING_SQPOLL);
+	for (round = 0; round < 2000; round++) {
+		assert_int_equal(saferring_ring_read(stage->ring, -1,
+						     get(stage->pool), 0, 8, 0,
+						     1),
+				 0);
+		assert_int_equal(saferring_ring_modify(stage->ring,
+						       SAFERRING_LINK),
+				 0);
+		assert_int_equal(saferring_ring_submit(stage->ring), 1);
+		assert_int_equal(saferring_ring_nop(stage->ring, 2), 0);
+		assert_int_equal(saferring_ring_submit(stage->ring), 1);
+		expect(stage->ring, 1, -EBADF);
+		expect(stage->ring, 2, 0);
+	}
+}
+
+/* ---- a thread of the kernel's that does not get to run ---- */
+
+static bool hog_runs, hog_ends;
+
+static void *hog(void *argument)
+{
+	(void)argument;
+	__atomic_store_n(&hog_runs, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&hog_ends, __ATOMIC_ACQUIRE))
+		;
+	return NULL;
+}
+
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+/* Nothing but this runs on CPU 0 until it is told to end, or SKIP. */
+static pthread_t start_hog(void)
+{
+	const struct sched_param priority = { .sched_priority = 10 };
+	pthread_attr_t attributes;
+	pthread_t thread;
+	cpu_set_t set;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP("one CPU");
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	pthread_attr_init(&attributes);
+	pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attributes, SCHED_FIFO);
+	pthread_attr_setschedparam(&attributes, &priority);
+	pthread_attr_setaffinity_np(&attributes, sizeof(set), &set);
+	hog_runs = false;
+	hog_ends = false;
+	if (pthread_create(&thread, &attributes, hog, NULL))
+		SKIP("no thread may run before all others here");
+	pthread_attr_destroy(&attributes);
+	while (!__atomic_load_n(&hog_runs, __ATOMIC_ACQUIRE))
+		;
+	return thread;
+}
+
+static void end_hog(pthread_t thread)
+{
+	__atomic_store_n(&hog_ends, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+}
+
+static struct saferring_batch *hang_many(struct stage *stage, int fd)
+{
+	struct saferring_batch *batch;
+	unsigned int step;
+
+	assert_int_equal(saferring_batch_create(stage->ring, DEPTH / 2, 0,
+						&batch),
+			 0);
+	for (step = 0; step < DEPTH / 2; step++) {
+		assert_int_equal(saferring_ring_read(stage->ring, fd,
+						     get(stage->pool), 0, 8, -1,
+						     99),
+				 0);
+		assert_int_equal(saferring_batch_add(batch), step);
+	}
+	assert_int_equal(saferring_batch_submit(batch), DEPTH / 2);
+	return batch;
+}
+
+/*
+ * What it has not taken yet is not written over: an operation would be lost, and
+ * another one done twice, the second time into a buffer that is back already.
+ */
+static void a_late_sqpoll_thread_loses_and_repeats_nothing(void **state)
+{
+	struct stage *stage = *state;
+	unsigned int before = reports, number, nops = 0, reads = 0;
+	struct saferring_ring_options options;
+	struct saferring_batch *batch;
+	pthread_t thread;
+	cpu_set_t set;
+	int pipe[2];
+
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	SAFERRING_OPTIONS_INIT(&options);
+	options.depth = DEPTH;
+	options.pools = &stage->pool;
+	options.pool_count = 1;
+	options.flags = SAFERRING_RING_SQPOLL;
+	options.poll_cpu = 1;
+	options.poll_ms = 1000;
+	if (saferring_ring_create(&options, &stage->ring))
+		SKIP("%s", saferring_error_last()->what);
+	assert_int_equal(pipe2(pipe, O_CLOEXEC), 0);
+	batch = hang_many(stage, pipe[0]);
+	usleep(10000);
+	stay_on(1);
+	thread = start_hog();
+	for (number = 0; number < 8; number++) {
+		assert_int_equal(saferring_batch_cancel(batch), DEPTH / 2);
+		assert_true(saferring_ring_submit(stage->ring) >= 0);
+	}
+	for (number = 0; number < DEPTH / 2; number++) {
+		assert_int_equal(saferring_ring_nop(stage->ring, number), 0);
+		assert_true(saferring_ring_submit(stage->ring) >= 0);
+	}
+	end_hog(thread);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+	for (number = 0; number < DEPTH; number++) {
+		const struct saferring_completion c = next_of(stage->ring);
+
+		nops += !c.pool;
+		reads += c.pool && c.result == -ECANCELED;
+		if (c.pool)
+			put(c.pool, c.buffer);
+	}
+	assert_int_equal(nops, DEPTH / 2);
+	assert_int_equal(reads, DEPTH / 2);
+	usleep(10000);
+	assert_int_equal(saferring_ring_nop(stage->ring, 1), 0);
+	expect(stage->ring, 1, 0);
+	assert_int_equal(reports, before);
+	assert_int_equal(saferring_batch_destroy(batch), 0);
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -381,6 +537,8 @@ int main(void)
 		T(an_nvme_command_reads_what_is_on_the_disk),
 		T(room_for_completions_has_limits),
 		T(completions_beyond_the_room_are_not_lost),
+		T(with_sqpoll_a_chain_ends_with_its_submission),
+		T(a_late_sqpoll_thread_loses_and_repeats_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,12 +13,17 @@
 #define DEPTH 8U
 #define BLOCKS 64U
 
-static volatile sig_atomic_t signals;
+static unsigned int rained;
 
 static void count(int number)
 {
 	(void)number;
-	signals++;
+	__atomic_add_fetch(&rained, 1, __ATOMIC_RELAXED);
+}
+
+static unsigned int signals(void)
+{
+	return __atomic_load_n(&rained, __ATOMIC_RELAXED);
 }
 
 static void rain(suseconds_t every_us)
@@ -37,7 +42,7 @@ static int up(void **state)
 	const struct sigaction action = { .sa_handler = count };
 
 	*state = stage_up(DEPTH, DEPTH, STAGE_RING);
-	signals = 0;
+	rained = 0;
 	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
 	rain(2000);
 	return 0;
@@ -49,7 +54,7 @@ static int down(void **state)
 
 	rain(0);
 	signal(SIGALRM, SIG_DFL);
-	assert_true(signals > 0);
+	assert_true(signals() > 0);
 	assert_all_back(stage->pool);
 	stage_down(stage);
 	return 0;
@@ -77,7 +82,7 @@ static void what_is_read_under_signals_is_right(void **state)
 	unsigned int queued = 0, done = 0;
 	saferring_buffer buffer;
 
-	while (done < 3000 || signals < 20) {
+	while (done < 3000 || signals() < 20) {
 		while (!saferring_buffer_get(stage->pool, &buffer)) {
 			const uint64_t offset = queued % BLOCKS * BUFFER_SIZE;
 
@@ -107,6 +112,8 @@ static void an_interrupted_wait_says_so_and_has_lost_nothing(void **state)
 	unsigned int round;
 	int pair[2], result;
 
+	if (getenv("UNIT_WRAPPER") && !on_threads())
+		SKIP("the wrapper holds signals up in io_uring_enter(2)");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    pair),
 			 0);
@@ -159,7 +166,7 @@ static void a_ring_that_ends_under_signals_keeps_no_buffer(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    pair),
 			 0);
-	for (round = 0; round < 20 || signals < 3; round++) {
+	for (round = 0; round < 20 || signals() < 3; round++) {
 		for (number = 0; number < DEPTH; number++)
 			assert_int_equal(saferring_ring_read(stage->ring,
 							     pair[0],

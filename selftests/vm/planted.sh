@@ -47,7 +47,7 @@ report[missing-free]='unreferenced object .*size (64|96|128)'
 # Folios of regions that are gone.
 file[missing-pages]=kmod/region.c
 script[missing-pages]='/^u64 sring_region_reap/,/^}/{
-	s/folio_put(folio)/cond_resched()/
+	s/sring_backend_give_back(folio)/cond_resched()/
 }'
 # Huge ones go through the cache, small ones do not.
 runs[missing-pages]=alloc

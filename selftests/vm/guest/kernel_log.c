@@ -112,11 +112,20 @@ static const char *const dump_answers[] = {
 	PAGE_DUMPED ": migration failure",
 };
 
+/* How page_owner, as an alert, goes on about the page that was shown. */
+static const char *const dump_details[] = {
+	"page_owner ",
+	"page last ",
+	"page has been migrated",
+};
+
 static int kmsg = -1;
 static int copy = -1;
 static bool ignore;
 /* The OOM killer dumps a stack when it does its duty: that is no report. */
 static bool oom_stack;
+/* The last page that was shown was an answer. */
+static bool dump_answered;
 
 void kernel_log_open(int copy_fd)
 {
@@ -137,8 +146,22 @@ void kernel_log_ignore(void)
 	ignore = true;
 }
 
+static bool has_word(const char *text, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strstr(text, words[i]))
+			return true;
+	return false;
+}
+
 static bool is_report(const char *text, unsigned int level)
 {
+	if (strstr(text, PAGE_DUMPED))
+		dump_answered = has_word(text, dump_answers,
+					 ARRAY_SIZE(dump_answers));
+	if (dump_answered && has_word(text, dump_details,
+				      ARRAY_SIZE(dump_details)))
+		return false;
 	if (strstr(text, "invoked oom-killer:"))
 		oom_stack = true;
 	if (oom_stack && strstr(text, "Call Trace:")) {
@@ -147,13 +170,9 @@ static bool is_report(const char *text, unsigned int level)
 	}
 	if (level <= WORST_LEVEL)
 		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(dump_answers); i++)
-		if (strstr(text, dump_answers[i]))
-			return false;
-	for (size_t i = 0; i < ARRAY_SIZE(report_words); i++)
-		if (strstr(text, report_words[i]))
-			return true;
-	return false;
+	if (has_word(text, dump_answers, ARRAY_SIZE(dump_answers)))
+		return false;
+	return has_word(text, report_words, ARRAY_SIZE(report_words));
 }
 
 /* Also for what others see go wrong with the kernel. */
