@@ -371,6 +371,9 @@ static uint64_t left_until(uint64_t deadline)
 	return now < deadline ? deadline - now : 0;
 }
 
+/* How long a thread of SQPOLL that is late is waited for at a time. */
+#define NO_ROOM_NS 1000000ULL
+
 /*
  * Submit, and wait for @min completions, pending ones counted. The kernel counts
  * those that are in the ring already, so with something to submit there is no
@@ -396,6 +399,9 @@ static __always_inline int submit_and_wait(struct saferring_ring *ring,
 			return 0;
 		if (sr_ring_has_work(ring))
 			sr_ring_prepare(ring);
+		/* Requests that found no room are to find it soon. */
+		if (SAFERRING_UNLIKELY(ring->doomed_count))
+			left = SR_MIN(left, NO_ROOM_NS);
 		error = sr_uring_enter(ring, wanted, left);
 		if (error < 0 && error != -ETIME)
 			return error;

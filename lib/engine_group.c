@@ -7,14 +7,23 @@
 #include "internal.h"
 #include "engine.h"
 
+/* By the number that the kernel would know it by. NULL if there is none such. */
+static struct sr_engine_group *group_of(struct sr_engine *engine,
+					unsigned int id)
+{
+	const unsigned int number = id - SR_GROUP_FIRST;
+
+	return number < SR_ENGINE_GROUPS ? &engine->group[number] : NULL;
+}
+
 int sr_engine_register_group(struct sr_engine *engine, unsigned int id,
 			     struct io_uring_buf_ring *ring,
 			     unsigned int entries, bool incremental)
 {
-	if (id >= SR_ENGINE_GROUPS)
+	if (!group_of(engine, id))
 		return -EINVAL;
 	pthread_mutex_lock(&engine->lock);
-	engine->group[id] = (struct sr_engine_group){
+	*group_of(engine, id) = (struct sr_engine_group){
 		.ring = ring,
 		.mask = entries - 1,
 		.incremental = incremental,
@@ -26,7 +35,7 @@ int sr_engine_register_group(struct sr_engine *engine, unsigned int id,
 void sr_engine_unregister_group(struct sr_engine *engine, unsigned int id)
 {
 	pthread_mutex_lock(&engine->lock);
-	engine->group[id].ring = NULL;
+	group_of(engine, id)->ring = NULL;
 	pthread_mutex_unlock(&engine->lock);
 }
 
@@ -61,13 +70,11 @@ static uint32_t consume(struct sr_engine_group *group, struct io_uring_buf *buff
 int sr_job_run_on_group(struct sr_engine *engine, struct sr_job *job,
 			uint32_t *flags)
 {
-	struct sr_engine_group *group = NULL;
+	struct sr_engine_group *group = group_of(engine, job->sqe.buf_group);
 	const uint32_t wanted = job->sqe.len;
 	struct io_uring_buf *buffer;
 	int result;
 
-	if (job->sqe.buf_group < SR_ENGINE_GROUPS)
-		group = &engine->group[job->sqe.buf_group];
 	buffer = group ? first_of(group) : NULL;
 	/* Before there is data, one may be provided yet. */
 	if (!buffer)

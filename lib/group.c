@@ -327,7 +327,7 @@ int saferring_group_create(struct saferring_ring *ring,
 	group->count = count;
 	group->entries = sr_power_of_two(count);
 	group->flags = flags;
-	group->id = (uint16_t)id;
+	group->id = (uint16_t)(SR_GROUP_FIRST + id);
 	error = set_up(group);
 	if (error) {
 		give_entries(group);
@@ -353,7 +353,7 @@ int saferring_group_destroy(struct saferring_group *group)
 				    "group_destroy", "operations use the group",
 				    "cancel them and reap their completions");
 	sr_uring_unregister_group(ring, group);
-	ring->group[group->id] = NULL;
+	ring->group[group->id - SR_GROUP_FIRST] = NULL;
 	return_all(group);
 	give_entries(group);
 	free_group(group);

@@ -47,6 +47,7 @@ static int try_group(struct saferring_ring *ring, struct saferring_region *regio
 	struct saferring_group group = {
 		.ring = ring,
 		.entries = 2,
+		.id = SR_GROUP_FIRST,
 		.placed = sr_extent_take(region, sr_page_size()),
 	};
 	int error;

@@ -367,6 +367,13 @@ struct saferring_group {
 	char memory_reason[SR_REASON_MAX];
 };
 
+/*
+ * The first number of a group for the kernel. With those below 64 kernels before
+ * 6.8 go on in a new group where the last one of that number ended, and so take
+ * buffers that nobody provided.
+ */
+#define SR_GROUP_FIRST 64
+
 /* group.c */
 uint64_t sr_group_take(struct saferring_group *group,
 		       const struct io_uring_cqe *cqe, uint64_t *address);

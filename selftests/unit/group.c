@@ -310,6 +310,35 @@ static void an_empty_group_is_filled_before_the_data_comes(void **state)
 	assert_all_back(stage->pool);
 }
 
+/*
+ * Kernels before 6.8 go on where the last group of that number ended, and take
+ * buffers that nobody provided.
+ */
+static void a_group_made_anew_has_what_it_was_given_and_no_more(void **state)
+{
+	struct stage *stage = *state;
+	struct saferring_group *group;
+	unsigned int round, number;
+	int ends[2];
+
+	for (round = 0; round < 5; round++) {
+		group = make_group(stage, 3, 0);
+		a_pair(ends, SOCK_STREAM);
+		QUEUE(saferring_ring_recv_multishot(stage->ring, ends[0],
+						    group, 0, 7));
+		for (number = 0; number < 3; number++) {
+			say(ends[1], "data");
+			put(stage->pool, hear(stage, "data"));
+		}
+		say(ends[1], "more");
+		expect(stage->ring, 7, -ENOBUFS);
+		assert_int_equal(saferring_group_count(group), 0);
+		assert_int_equal(saferring_group_destroy(group), 0);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -323,6 +352,7 @@ int main(void)
 		T(a_dropped_reception_gives_its_buffers_to_the_pool),
 		T(an_empty_group_is_filled_before_the_data_comes),
 		T(an_incremental_group_fills_a_buffer_bit_by_bit),
+		T(a_group_made_anew_has_what_it_was_given_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
