@@ -279,7 +279,7 @@ static void an_incremental_group_fills_a_buffer_bit_by_bit(void **state)
 }
 
 /*
- * Kernels before 6.8 go on where the last group of that number ended, and take
+ * 6.1 would go on where the last group of a number below 64 ended, and take
  * buffers that nobody provided.
  */
 static void a_group_made_anew_has_what_it_was_given_and_no_more(void **state)
