@@ -368,9 +368,9 @@ struct saferring_group {
 };
 
 /*
- * The first number of a group for the kernel. With those below 64 kernels before
- * 6.8 go on in a new group where the last one of that number ended, and so take
- * buffers that nobody provided.
+ * The first number of a group for the kernel. Those below 64 have a place of their
+ * own in some kernels, 6.1 among them, which go on in a new group where the last
+ * one of that number ended, and so take buffers that nobody provided.
  */
 #define SR_GROUP_FIRST 64
 

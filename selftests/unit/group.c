@@ -311,7 +311,7 @@ static void an_empty_group_is_filled_before_the_data_comes(void **state)
 }
 
 /*
- * Kernels before 6.8 go on where the last group of that number ended, and take
+ * 6.1 would go on where the last group of a number below 64 ended, and take
  * buffers that nobody provided.
  */
 static void a_group_made_anew_has_what_it_was_given_and_no_more(void **state)
