@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Many: operations of one kind, queued by one call. What they have in common is
- * told, looked up and checked once, so that each of them takes a third of the
- * time that a call for it would.
+ * told, looked up and checked once, so that each of them takes half of what a
+ * call for it would.
  */
 #ifndef SAFERRING_MANY_H
 #define SAFERRING_MANY_H
