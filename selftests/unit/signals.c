@@ -52,10 +52,12 @@ static int down(void **state)
 {
 	struct stage *stage = *state;
 
+	/* A test that is skipped is faster than the first of them. */
+	while (!signals())
+		usleep(1000);
 	rain(0);
 	/* One may be on its way. */
 	signal(SIGALRM, SIG_IGN);
-	assert_true(signals() > 0);
 	assert_all_back(stage->pool);
 	stage_down(stage);
 	return 0;
