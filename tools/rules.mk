@@ -85,7 +85,7 @@ CHECK_NATIVE += tools/test/saferring tools/test/packaging
 CHECK_VM += tools/test/saferring
 
 .PHONY: saferring-check packaging-check install-tools
-packaging-check: library tools	## test what make install puts where
+packaging-check: library tools $(KERNELS:%=kernel-%)	## test what make install puts where
 	$(Q)tools/test/packaging
 saferring-check: $(SAFERRING) examples	## test the command saferring
 	$(Q)tools/test/saferring
