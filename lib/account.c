@@ -44,6 +44,26 @@ int sr_define_series(int family, unsigned int group, uint32_t first,
 	return error ? error : sr_series_add(&series);
 }
 
+int sr_define_decisions(const char *name, const char *help, unsigned int group,
+			const struct sr_decision *decision, size_t count)
+{
+	const int family = sr_define_family(SAFERRING_METRIC_COUNTER, name, "",
+					    0, help);
+	int error = family;
+	size_t number;
+
+	for (number = 0; number < count && error >= 0; number++)
+		error = sr_define_series(
+			family, group, decision[number].word, true,
+			(struct saferring_label[]){
+				{ "what", decision[number].what },
+				{ "direction", decision[number].direction },
+				{ "reason", decision[number].reason },
+			},
+			3);
+	return error;
+}
+
 /* ---- what failed ---- */
 
 static const char *class_of(int reason)

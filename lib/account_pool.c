@@ -59,33 +59,16 @@ static const struct {
 /* Decisions about the depth of caches. */
 static int define_adaptations(void)
 {
-	static const struct {
-		const char *direction;
-		const char *reason;
-		uint32_t word;
-	} decisions[] = {
-		{ "raise", "busy", WORD(raised) },
-		{ "lower", "quiet", WORD(lowered_quiet) },
-		{ "lower", "asked", WORD(lowered_asked) },
+	static const struct sr_decision decisions[] = {
+		{ "cache", "raise", "busy", WORD(raised) },
+		{ "cache", "lower", "quiet", WORD(lowered_quiet) },
+		{ "cache", "lower", "asked", WORD(lowered_asked) },
 	};
-	const int family = sr_define_family(
-		SAFERRING_METRIC_COUNTER, "pool_adaptations", "", 0,
-		"Times that the depth of a cache followed the load");
-	size_t number;
-	int error = family;
 
-	for (number = 0;
-	     number < sizeof(decisions) / sizeof(*decisions) && error >= 0;
-	     number++)
-		error = sr_define_series(
-			family, SR_GROUP_POOL, decisions[number].word, true,
-			(struct saferring_label[]){
-				{ "what", "cache" },
-				{ "direction", decisions[number].direction },
-				{ "reason", decisions[number].reason },
-			},
-			3);
-	return error;
+	return sr_define_decisions("pool_adaptations",
+				   "Times that the depth of a cache followed the load",
+				   SR_GROUP_POOL, decisions,
+				   sizeof(decisions) / sizeof(*decisions));
 }
 
 int sr_account_pool_define(void)

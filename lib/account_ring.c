@@ -139,36 +139,18 @@ static int define_totals(void)
 /* Decisions about what of a ring follows the load. */
 static int define_decisions(void)
 {
-	static const struct {
-		const char *what;
-		const char *direction;
-		const char *reason;
-		uint32_t word;
-	} decisions[] = {
+	static const struct sr_decision decisions[] = {
 		{ "batch", "raise", "filled", WORD(batch_raised) },
 		{ "batch", "lower", "expired", WORD(batch_lowered) },
 		{ "busy", "raise", "near", WORD(busy_raised) },
 		{ "busy", "lower", "far", WORD(busy_lowered) },
 		{ "busy", "lower", "crowded", WORD(busy_crowded) },
 	};
-	const int family = sr_define_family(
-		SAFERRING_METRIC_COUNTER, "ring_adaptations", "", 0,
-		"Times that something of a ring followed the load");
-	size_t number;
-	int error = family;
 
-	for (number = 0;
-	     number < sizeof(decisions) / sizeof(*decisions) && error >= 0;
-	     number++)
-		error = sr_define_series(
-			family, SR_GROUP_RING, decisions[number].word, true,
-			(struct saferring_label[]){
-				{ "what", decisions[number].what },
-				{ "direction", decisions[number].direction },
-				{ "reason", decisions[number].reason },
-			},
-			3);
-	return error;
+	return sr_define_decisions("ring_adaptations",
+				   "Times that something of a ring followed the load",
+				   SR_GROUP_RING, decisions,
+				   sizeof(decisions) / sizeof(*decisions));
 }
 
 static int define_polls(void)

@@ -222,15 +222,10 @@ static int set_up_engine(struct saferring_ring *ring,
 static int fail_memory(struct saferring_ring *ring)
 {
 	sr_uring_close(ring);
-	return sr_fail(&(struct sr_fault){
-			       .code = -EOPNOTSUPP,
-			       .reason = SAFERRING_REASON_UNSUPPORTED,
-			       .operation = "ring_create",
-			       .kind = "ring",
-			       .name = ring->name,
-			       .cure = "Linux 6.10, a region of saferring_ring_memory() bytes",
-		       },
-		       "%s", ring->memory_reason);
+	return sr_fail_ring(ring->name, -EOPNOTSUPP,
+			    SAFERRING_REASON_UNSUPPORTED, "ring_create",
+			    ring->memory_reason,
+			    "Linux 6.10, a region of saferring_ring_memory() bytes");
 }
 
 int sr_setup(struct saferring_ring *ring,

@@ -237,6 +237,24 @@ int sr_define_series(int family, unsigned int group, uint32_t first,
 		     bool sparse, const struct saferring_label *label,
 		     size_t count);
 
+/*
+ * struct sr_decision - one way in which something follows the load
+ * @what: does
+ * @direction: "raise" or "lower"
+ * @reason: why
+ * @word: where in the group's words it is counted
+ */
+struct sr_decision {
+	const char *what;
+	const char *direction;
+	const char *reason;
+	uint32_t word;
+};
+
+/* A family of them: how often each was taken. Returns 0 or more, or -errno. */
+int sr_define_decisions(const char *name, const char *help, unsigned int group,
+			const struct sr_decision *decision, size_t count);
+
 /* ---- account_ring.c ---- */
 
 /* With the arena locked. */

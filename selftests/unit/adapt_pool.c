@@ -60,22 +60,7 @@ static void need_caches(struct stage *stage)
 
 static uint64_t figure(const char *name, const char *label)
 {
-	struct saferring_snapshot *snapshot;
-	const struct saferring_sample *sample;
-	uint64_t sum = 0;
-	size_t number;
-
-	assert_int_equal(saferring_snapshot_take(&snapshot), 0);
-	for (number = 0; number < saferring_snapshot_count(snapshot);
-	     number++) {
-		sample = saferring_snapshot_sample(snapshot, number);
-		if (!strcmp(sample->name, name) &&
-		    strstr(sample->labels, "pool=\"adapted\"") &&
-		    (!label || strstr(sample->labels, label)))
-			sum += sample->value;
-	}
-	saferring_snapshot_free(snapshot);
-	return sum;
+	return figure_of(name, "pool=\"adapted\"", label);
 }
 
 /* Get @count buffers and put them, @rounds times. */

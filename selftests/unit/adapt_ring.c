@@ -84,22 +84,7 @@ static struct saferring_ring_info info_of(const struct stage *stage)
 /* A figure of the ring, over all labels or those with @label. */
 static uint64_t figure(const char *name, const char *label)
 {
-	struct saferring_snapshot *snapshot;
-	const struct saferring_sample *sample;
-	uint64_t sum = 0;
-	size_t number;
-
-	assert_int_equal(saferring_snapshot_take(&snapshot), 0);
-	for (number = 0; number < saferring_snapshot_count(snapshot);
-	     number++) {
-		sample = saferring_snapshot_sample(snapshot, number);
-		if (!strcmp(sample->name, name) &&
-		    strstr(sample->labels, "ring=\"adapted\"") &&
-		    (!label || strstr(sample->labels, label)))
-			sum += sample->value;
-	}
-	saferring_snapshot_free(snapshot);
-	return sum;
+	return figure_of(name, "ring=\"adapted\"", label);
 }
 
 static uint64_t now(void)

@@ -301,3 +301,23 @@ void in_child(void (*function)(void *), void *argument)
 {
 	assert_int_equal(exit_status(function, argument), 0);
 }
+
+uint64_t figure_of(const char *name, const char *object, const char *label)
+{
+	struct saferring_snapshot *snapshot;
+	const struct saferring_sample *sample;
+	uint64_t sum = 0;
+	size_t number;
+
+	assert_int_equal(saferring_snapshot_take(&snapshot), 0);
+	for (number = 0; number < saferring_snapshot_count(snapshot);
+	     number++) {
+		sample = saferring_snapshot_sample(snapshot, number);
+		if (!strcmp(sample->name, name) &&
+		    strstr(sample->labels, object) &&
+		    (!label || strstr(sample->labels, label)))
+			sum += sample->value;
+	}
+	saferring_snapshot_free(snapshot);
+	return sum;
+}

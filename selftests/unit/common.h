@@ -80,6 +80,9 @@ void assert_error(int code, int reason);
 /* The same, and the misuse was reported once since @before. */
 void assert_misuse(int result, int reason, unsigned int before);
 
+/* A figure of what has label @object, over all its series or those with @label. */
+uint64_t figure_of(const char *name, const char *object, const char *label);
+
 /* An unlinked temporary file of that many bytes, byte n being pattern(n). */
 int pattern_file(size_t length);
 unsigned char pattern(size_t offset);

@@ -7,9 +7,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include "common.h"
+#include "placing.h"
 
-#define DEPTH	32U
 #define NO_MMAP (1U << 14)
 
 /* What this kernel takes: see saferring_ring_memory(). */
@@ -29,36 +28,6 @@ static enum kernel kernel(void)
 	return major == 6 && minor < 10 ? TAKES_PAGES : TAKES_ALL;
 }
 
-static struct saferring_ring_options options_of(struct stage *stage,
-						struct saferring_region *memory)
-{
-	struct saferring_ring_options options;
-
-	SAFERRING_OPTIONS_INIT(&options);
-	options.depth = DEPTH;
-	options.pools = &stage->pool;
-	options.pool_count = 1;
-	options.memory = memory;
-	return options;
-}
-
-static struct saferring_ring_info info_of(const struct saferring_ring *ring)
-{
-	struct saferring_ring_info info = { .size = sizeof(info) };
-
-	assert_int_equal(saferring_ring_info(ring, &info), 0);
-	return info;
-}
-
-static struct saferring_group_info
-group_info(const struct saferring_group *group)
-{
-	struct saferring_group_info info = { .size = sizeof(info) };
-
-	assert_int_equal(saferring_group_info(group, &info), 0);
-	return info;
-}
-
 /* A ring that is placed, or a skip with the kernel's reason. */
 static struct saferring_ring *
 need_placed(const struct saferring_ring_options *options)
@@ -74,11 +43,6 @@ need_placed(const struct saferring_ring_options *options)
 	if (kernel() == TAKES_ALL)
 		assert_int_equal(info_of(ring).memory, 1);
 	return ring;
-}
-
-static void end_ring(struct saferring_ring *ring)
-{
-	assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
 }
 
 /* Read a file a queue at a time, several times around the queue. */

@@ -5,44 +5,7 @@
  */
 #include <liburing.h>
 #include <sys/socket.h>
-#include "common.h"
-
-#define DEPTH 32U
-
-static struct saferring_ring_options options_of(struct stage *stage,
-						struct saferring_region *memory)
-{
-	struct saferring_ring_options options;
-
-	SAFERRING_OPTIONS_INIT(&options);
-	options.depth = DEPTH;
-	options.pools = &stage->pool;
-	options.pool_count = 1;
-	options.memory = memory;
-	return options;
-}
-
-static struct saferring_ring_info info_of(const struct saferring_ring *ring)
-{
-	struct saferring_ring_info info = { .size = sizeof(info) };
-
-	assert_int_equal(saferring_ring_info(ring, &info), 0);
-	return info;
-}
-
-static struct saferring_group_info
-group_info(const struct saferring_group *group)
-{
-	struct saferring_group_info info = { .size = sizeof(info) };
-
-	assert_int_equal(saferring_group_info(group, &info), 0);
-	return info;
-}
-
-static void end_ring(struct saferring_ring *ring)
-{
-	assert_int_equal(saferring_ring_destroy(ring, DESTROY_MS), 0);
-}
+#include "placing.h"
 
 static bool lies_in(const struct saferring_region *region, const void *address,
 		    size_t length)

@@ -6,7 +6,8 @@
 
 UNIT_DIR := $(BUILD)/unit
 # What several tests share, and no test itself.
-UNIT_SHARED := $(addprefix selftests/unit/,common.c fake.c reading.c scenario.c)
+UNIT_SHARED := $(addprefix selftests/unit/,common.c fake.c placing.c reading.c \
+	       scenario.c)
 UNIT_SOURCES := $(filter-out $(UNIT_SHARED),$(wildcard selftests/unit/*.c))
 UNIT_TESTS := $(sort $(UNIT_SOURCES:selftests/unit/%.c=$(UNIT_DIR)/%))
 
@@ -50,6 +51,8 @@ $(filter $(UNIT_DIR)/module%,$(UNIT_TESTS)): selftests/unit/fake.c \
 					     selftests/unit/fake.h
 $(UNIT_DIR)/ring $(UNIT_DIR)/transfer: selftests/unit/reading.c \
 				       selftests/unit/reading.h
+$(filter $(UNIT_DIR)/placed%,$(UNIT_TESTS)): selftests/unit/placing.c \
+					     selftests/unit/placing.h
 $(UNIT_DIR)/model: $(wildcard selftests/unit/model/*.c) \
 		   selftests/unit/model/model.h
 
